@@ -1,0 +1,1 @@
+"""Storyworlds: the model, the one definition of every operator, the interpreter, the readers and the authors."""
