@@ -1,7 +1,8 @@
 """The warehouse's tables: every column once, with its type and meaning.
 
 The Parquet writer, the DuckDB catalog, the schema checks, Dagster's column metadata and docs/tables.md all read this.
-Every table has one more column, `cycle`, from its folder's name (`cycle-0000`, or `seeds` and `imported` before any cycle).
+Every table has one more column, `cycle`, from its folder's name: `cycle-0000`, or `seeds` and `imported` before any
+cycle.
 """
 
 from collections.abc import Mapping
@@ -100,7 +101,9 @@ TABLES: Mapping[str, Table] = {
                 Column("choice", _S, "id of the option chosen; null on the last page", nullable=True),
                 Column("reaction", _S, "id of the reaction that ran", nullable=True),
                 Column("next", _S, "id of the next encounter; null at the end", nullable=True),
-                Column("end", _S, "the_end, no_options, blocked or max_steps; null before the last page", nullable=True),
+                Column(
+                    "end", _S, "kind of end: the_end, no_options, blocked, max_steps; last page only", nullable=True
+                ),
                 Column("state", pa.list_(pa.float32(), STATE_DIMENSIONS), "state vector before the choice"),
             ),
         ),
@@ -181,3 +184,16 @@ TABLES: Mapping[str, Table] = {
         ),
     )
 }
+
+
+def markdown() -> str:
+    """The tables as a page of documentation."""
+    lines = ["# The warehouse's tables", "", str(__doc__).split("\n\n", 1)[1].strip(), ""]
+    for table in TABLES.values():
+        lines += [f"## {table.name}", "", table.description, "", "| column | type | meaning |", "|---|---|---|"]
+        lines += [
+            f"| `{c.name}` | {c.type}{', null allowed' if c.nullable else ''} | {c.description} |"
+            for c in table.columns
+        ]
+        lines.append("")
+    return "\n".join(lines)
