@@ -1,0 +1,1 @@
+"""What features tell about open options: conditional information, set-level coupling, correlations, feature catalog."""

@@ -109,7 +109,9 @@ def _strict(rule: Callable[[Numbers], Value]) -> Callable[[Sequence[Value]], Val
     """A rule over numbers that is null as soon as one operand is not a number."""
 
     def apply(values: Sequence[Value]) -> Value:
-        numbers = [float(v) for v in values if v is not None and not isinstance(v, bool | str)]
+        numbers = [v for v in values if isinstance(v, float)]
+        if len(numbers) < len(values):
+            numbers = [float(v) for v in values if v is not None and not isinstance(v, bool | str)]
         return rule(numbers) if len(numbers) == len(values) else None
 
     return apply
@@ -187,8 +189,8 @@ def _equals(values: Sequence[Value], wanted: type) -> Value:
 
 
 def _if_then(values: Sequence[Value]) -> Value:
-    if len(values) == 2:
-        return values[1]
+    if len(values) <= 2:
+        return values[-1] if values else None
     last = len(values) - 1
     for i in range(0, last, 2):
         if truthy(values[i]):
@@ -243,7 +245,7 @@ OPERATORS: Mapping[str, Operator] = {
         Operator("Equals (numbers)", 0, None, _N, _B, lambda values: _equals(values, float)),
         Operator("Equals (booleans)", 0, None, _B, _B, lambda values: _equals(values, bool)),
         Operator("Equals (neither)", 0, None, None, _B, lambda values: None),
-        Operator("If Then", 1, None, None, None, _if_then),
+        Operator("If Then", 0, None, None, None, _if_then),
         Operator("Concatenate", 0, None, _S, _S, _concatenate),
         Operator("Addition", 1, None, _N, _N, _strict(_sum), official=False),
         Operator("Subtraction", 1, None, _N, _N, _strict(_subtraction), official=False),
@@ -282,18 +284,16 @@ def equals_operator(first: Expression | None) -> str:
 
 def evaluate(expression: Expression, reader: Reader) -> Value:
     """The value of an expression in a state of play."""
-    match expression:
-        case Constant(value=value):
-            return value
-        case Variable(character=character, keyring=keyring, coefficient=coefficient):
-            number = reader.number(character, keyring)
-            return None if number is None else coefficient * number
-        case Operation(operator=name, operands=operands):
-            return OPERATORS[name].apply([evaluate(operand, reader) for operand in operands])
-        case Event(negated=negated):
-            return reader.occurred(expression) is not negated
-        case SpoolStatus(spool=spool, negated=negated):
-            return reader.active(spool) is not negated
+    if isinstance(expression, Constant):
+        return expression.value
+    if isinstance(expression, Variable):
+        number = reader.number(expression.character, expression.keyring)
+        return None if number is None else expression.coefficient * number
+    if isinstance(expression, Operation):
+        return OPERATORS[expression.operator].apply([evaluate(operand, reader) for operand in expression.operands])
+    if isinstance(expression, Event):
+        return reader.occurred(expression) is not expression.negated
+    return reader.active(expression.spool) is not expression.negated
 
 
 def walk(expression: Expression) -> "list[Expression]":

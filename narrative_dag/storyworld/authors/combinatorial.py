@@ -194,9 +194,11 @@ class _Author:
             result, text = signed, f"set {who}.{what} {signed:g}"
         elif operator == "reverse":
             result, text = -start, f"reverse {who}.{what}"
+        elif operator == "approach":
+            result, text = (start + self.numbers[other][what]) / 2, f"approach {who}.{what} {other}.{what}"
         else:
             result = start + (self.numbers[other][what] - start) * (size + 1) / 2
-            text = f"{operator} {who}.{what} {other}.{what} {size:g}"
+            text = f"blend {who}.{what} {other}.{what} {size:g}"
         self.moved.setdefault((who, what), [start]).append(result)
         return text
 

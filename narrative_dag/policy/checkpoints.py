@@ -1,0 +1,108 @@
+"""Training states: tensors in safetensors, the rest in JSON, in a folder that appears whole or not at all."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from narrative_dag.policy.errors import PolicyError
+from narrative_dag.policy.folders import atomic_folder
+
+FOLDER = "state"
+
+
+class LogRow(NamedTuple):
+    """One metric at one step."""
+
+    step: int
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingState:
+    """Everything that a training needs to go on: named tensors, and values that JSON holds exactly."""
+
+    tensors: dict[str, torch.Tensor]
+    values: dict[str, Any]
+
+
+def save_state(workdir: Path, state: TrainingState) -> None:
+    """Replace the state in a work folder."""
+    with atomic_folder(workdir / FOLDER) as temporary:
+        tensors = {name: t.detach().cpu().contiguous() for name, t in sorted(state.tensors.items())}
+        save_file(tensors, str(temporary / "tensors.safetensors"))
+        (temporary / "values.json").write_text(json.dumps(state.values, sort_keys=True), encoding="utf-8")
+
+
+def load_state(workdir: Path, identity: str) -> TrainingState | None:
+    """The state in a work folder, None when there is none.
+
+    Args:
+        workdir: the work folder.
+        identity: what the training is (inputs, configuration, seed); `values["identity"]` must equal it.
+
+    Raises:
+        PolicyError: the state is damaged, or belongs to another training.
+    """
+    folder = workdir / FOLDER
+    if not folder.is_dir():
+        return None
+    try:
+        values = json.loads((folder / "values.json").read_text(encoding="utf-8"))
+        tensors = load_file(str(folder / "tensors.safetensors"))
+    except (OSError, ValueError, SafetensorError) as error:
+        raise PolicyError(f"damaged checkpoint: {error}", where=str(folder), hint="delete the folder") from error
+    if values.get("identity") != identity:
+        raise PolicyError(
+            "the checkpoint belongs to a training with other inputs, configuration or seed",
+            where=str(folder),
+            hint="delete the folder or use another work folder",
+        )
+    return TrainingState(tensors, values)
+
+
+def clear_state(workdir: Path) -> None:
+    """Remove the state of a finished training."""
+    shutil.rmtree(workdir / FOLDER, ignore_errors=True)
+
+
+def prefixed(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors under `prefix/`."""
+    return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
+
+
+def under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors that were stored under `prefix/`."""
+    return {name.removeprefix(f"{prefix}/"): t for name, t in tensors.items() if name.startswith(f"{prefix}/")}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """The tensors of an optimizer's state, by parameter position and name; hyperparameters are the caller's."""
+    return {
+        f"{position}/{name}": tensor
+        for position, parameter in enumerate(_parameters(optimizer))
+        for name, tensor in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Put back what `optimizer_tensors` gave, for an optimizer over the same parameters."""
+    parameters = _parameters(optimizer)
+    optimizer.state.clear()
+    for key, tensor in tensors.items():
+        position, name = key.split("/", 1)
+        parameter = parameters[int(position)]
+        # step counters stay on the CPU, where AdamW keeps them
+        device = parameter.device if tensor.shape == parameter.shape else torch.device("cpu")
+        optimizer.state[parameter][name] = tensor.clone().to(device)
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

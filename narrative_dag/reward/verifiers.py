@@ -1,0 +1,282 @@
+"""The seven verifiers that make the reward.
+
+Valid JSON, schema and references are read off the text; everything else is judged by playing: a gate counts when it was
+sometimes open and sometimes shut on pages that plays reached, an ending when a play reached it, an effect when it
+changed a number. A component is a score in [0, 1], the reason, and the places in the text that earned or cost it.
+
+Another component takes five lines:
+
+    class Brief(StoryWorldVerifiers):
+        weights = {**StoryWorldVerifiers.weights, "brief": 0.10}
+
+        def brief(self, case: Case) -> Component:
+            return Component(float(len(case.text) < 1200), f"{len(case.text)} characters")
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from narrative_dag.errors import NarrativeError
+from narrative_dag.reward.case import Case
+from narrative_dag.states.playthroughs import Survey
+from narrative_dag.storyworld.draft import Compiled, effect_verb
+from narrative_dag.storyworld.model import Effect, Key, SetNumber, Storyworld
+from narrative_dag.storyworld.script import Constant, Event, Expression, SpoolStatus, Variable, walk
+
+VERIFIER_VERSION = "1"
+"""Changes whenever the same text could get another score."""
+
+Quality = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+"""Feature quality of each state: [n, d] -> [n], in [0, 1]."""
+
+
+class RewardError(NarrativeError):
+    """A reward that cannot be computed or a bundle that cannot be used."""
+
+
+class RewardConfig(BaseModel):
+    """Thresholds of the verifiers and how they play."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    playthroughs: int = Field(24, ge=1, description="random playthroughs a storyworld is judged by")
+    max_steps: int = Field(40, ge=1, description="choices after which a playthrough is cut")
+    play_seed: int = Field(101, description="seed of those playthroughs while training; evaluation uses another")
+    characters: int = Field(2, ge=1, description="characters for full completeness")
+    encounters: int = Field(5, ge=1, description="encounters reached for full completeness")
+    effects: int = Field(6, ge=1, description="working (operator, variable) pairs for full diversity")
+    operators: int = Field(4, ge=1, description="working effect operators for full diversity")
+    gated_low: float = Field(0.2, gt=0, le=1, description="share of options behind a living gate: full score from here")
+    gated_high: float = Field(0.5, gt=0, le=1, description="... to here, falling outside")
+    endings: int = Field(3, ge=2, description="endings reached for a full score; one scores 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the text, in characters, and the credit that its tokens earn (negative: blame)."""
+
+    start: int
+    end: int
+    credit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A component's score in [0, 1], why, and where in the text."""
+
+    score: float
+    detail: str
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement of one text; `reward` is the weighted mean of the components, in [0, 1]."""
+
+    reward: float
+    components: Mapping[str, Component]
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Every component's spans."""
+        return tuple(span for component in self.components.values() for span in component.spans)
+
+
+_UNPLAYABLE = Component(0.0, "not playable")
+
+
+class StoryWorldVerifiers:
+    """The reward: each key of `weights` names a method that judges a case.
+
+    Args:
+        config: thresholds and play.
+        quality: feature quality of states; None scores that component 0.
+        play_seed: seed of the playthroughs; the configuration's when None.
+    """
+
+    weights: ClassVar[Mapping[str, float]] = {
+        "valid_json": 0.25,
+        "schema": 0.10,
+        "structural_completeness": 0.15,
+        "effect_diversity": 0.15,
+        "secret_paths": 0.15,
+        "multiple_endings": 0.10,
+        "feature_quality": 0.10,
+    }
+
+    def __init__(self, config: RewardConfig, quality: Quality | None = None, play_seed: int | None = None) -> None:
+        self.config = config
+        self.quality = quality
+        self.play_seed = config.play_seed if play_seed is None else play_seed
+        missing = [name for name in self.weights if not callable(getattr(self, name, None))]
+        if missing:
+            raise RewardError(f"no method for {', '.join(missing)}", hint="define a method of that name")
+
+    def case(self, text: str) -> Case:
+        """The text, ready to be judged."""
+        return Case(text, self.config.playthroughs, self.play_seed, self.config.max_steps)
+
+    def judge(self, text: str) -> Verdict:
+        """Judge a draft: every component's score, and their weighted mean."""
+        case = self.case(text)
+        components: dict[str, Component] = {name: getattr(self, name)(case) for name in self.weights}
+        total = sum(self.weights.values())
+        reward = sum(weight * components[name].score for name, weight in self.weights.items()) / total
+        return Verdict(reward, components, self.weights)
+
+    def valid_json(self, case: Case) -> Component:
+        """1 when the text is one JSON document."""
+        broken = [p for p in case.problems if p.stage == "json"]
+        if not broken:
+            return Component(1.0, "valid JSON")
+        return Component(0.0, str(broken[0].message), tuple(Span(p.start, p.end, -2.0) for p in broken[:1]))
+
+    def schema(self, case: Case) -> Component:
+        """1 when every field is there and every reference and expression resolves: partial credit would make dangling
+        references nearly free."""
+        found = case.problems
+        if not found:
+            return Component(1.0, "every field and reference resolves")
+        wrong = [p for p in found if p.stage != "json"]
+        detail = "; ".join(f"{p.path}: {p.message}" for p in found[:3])
+        return Component(0.0, detail, tuple(Span(p.start, p.end, -2.0) for p in wrong))
+
+    def structural_completeness(self, case: Case) -> Component:
+        """Characters, encounters that plays reach, options that plays choose, and plays that end on an ending."""
+        world, played = case.world, case.played
+        if world is None or played is None:
+            return _UNPLAYABLE
+        options = [(e, o) for e, o, _ in world.options()]
+        chosen = sum(played.chosen[key] > 0 for key in options)
+        reached = len(played.entries)
+        ended = sum(_endings(world, played).values())
+        parts = (
+            min(1.0, len(world.characters) / self.config.characters),
+            min(1.0, reached / self.config.encounters),
+            chosen / len(options) if options else 0.0,
+            ended / played.playthroughs,
+        )
+        detail = (
+            f"{len(world.characters)} characters, {reached} of {len(world.encounters)} encounters reached, "
+            f"{chosen} of {len(options)} options chosen, {ended} of {played.playthroughs} plays reach an ending"
+        )
+        return Component(sum(parts) / len(parts), detail)
+
+    def effect_diversity(self, case: Case) -> Component:
+        """Distinct (operator, variable) pairs among the effects that changed something in play, distinct operators."""
+        world, played, compiled = case.world, case.played, case.compiled
+        if world is None or played is None or compiled is None:
+            return _UNPLAYABLE
+        pairs: set[tuple[str, Key | str]] = set()
+        spans: list[Span] = []
+        for e, o, option in world.options():
+            for r, reaction in enumerate(option.reactions):
+                for i, effect in enumerate(reaction.effects):
+                    pair = (effect_verb(effect), _target(effect))
+                    if played.changes[e, o, r, i] > 0 and pair not in pairs:
+                        pairs.add(pair)
+                        spans.append(_span(compiled, f"encounters[{e}].options[{o}].reactions[{r}].do[{i}]", 0.3))
+        operators = {operator for operator, _ in pairs}
+        score = 0.5 * min(1.0, len(pairs) / self.config.effects) + 0.5 * min(
+            1.0, len(operators) / self.config.operators
+        )
+        return Component(
+            score, f"{len(pairs)} working effects by {', '.join(sorted(operators)) or 'none'}", tuple(spans)
+        )
+
+    def secret_paths(self, case: Case) -> Component:
+        """The share of options behind a living gate, full in a band; some credit for gates on what effects move."""
+        world, played, compiled = case.world, case.played, case.compiled
+        if world is None or played is None or compiled is None:
+            return _UNPLAYABLE
+        living, responsive, gated, spans = 0, 0, 0, []
+        moved = _moved(world, played)
+        options = list(world.options())
+        for e, o, option in options:
+            gates = (option.visibility, option.performability)
+            if all(isinstance(gate, Constant) for gate in gates):
+                continue
+            gated += 1
+            path = f"encounters[{e}].options[{o}].if"
+            if 0 < played.performable[e, o] < played.entries[e]:
+                living += 1
+                spans.append(_span(compiled, path, 0.6))
+            elif any(_reads(node, moved) for gate in gates for node in walk(gate)):
+                responsive += 1
+                spans.append(_span(compiled, path, 0.1))
+            else:
+                spans.append(_span(compiled, path, -0.3))
+        count = max(1, len(options))
+        score = 0.8 * self._band(living / count) + 0.2 * self._band((living + responsive) / count)
+        return Component(score, f"{living} of {gated} gates seen open and shut, {count} options", tuple(spans))
+
+    def multiple_endings(self, case: Case) -> Component:
+        """Endings (encounters without options) that plays reached."""
+        world, played, compiled = case.world, case.played, case.compiled
+        if world is None or played is None or compiled is None:
+            return _UNPLAYABLE
+        reached = list(_endings(world, played))
+        spans = tuple(_span(compiled, f"encounters[{e}]", 0.3) for e in reached[1 : self.config.endings])
+        score = min(1.0, max(0, len(reached) - 1) / (self.config.endings - 1))
+        return Component(score, f"{len(reached)} endings reached", spans)
+
+    def feature_quality(self, case: Case) -> Component:
+        """Mean feature quality of the states met in play, under frozen autoencoders."""
+        if self.quality is None:
+            return Component(0.0, "no autoencoders")
+        if not len(case.states):
+            return _UNPLAYABLE
+        scores = self.quality(case.states)
+        return Component(float(np.clip(scores.mean(), 0.0, 1.0)), f"mean over {len(scores)} states")
+
+    def _band(self, share: float) -> float:
+        low, high = self.config.gated_low, self.config.gated_high
+        if share < low:
+            return share / low
+        return 1.0 if share <= high else max(0.0, (1.0 - share) / (1.0 - high))
+
+
+def _span(compiled: Compiled, path: str, credit: float) -> Span:
+    start, end = compiled.spans.get(path, (0, 0))
+    return Span(start, end, credit)
+
+
+def _endings(world: Storyworld, played: Survey) -> dict[int, int]:
+    """Playthroughs that ended on each encounter without options, most frequent first."""
+    found = {e: count for e, count in played.ends.items() if not world.encounters[e].options}
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _target(effect: Effect) -> Key | str:
+    """What an effect changes: a variable or a spool."""
+    return (effect.target.character, effect.target.keyring) if isinstance(effect, SetNumber) else effect.spool
+
+
+def _moved(world: Storyworld, played: Survey) -> set[Key | str]:
+    """The variables and spools that an effect changed in play."""
+    return {
+        _target(effect)
+        for e, o, option in world.options()
+        for r, reaction in enumerate(option.reactions)
+        for i, effect in enumerate(reaction.effects)
+        if played.changes[e, o, r, i] > 0
+    }
+
+
+def _reads(node: Expression, moved: set[Key | str]) -> bool:
+    """Whether an expression depends on what changes in play; history always does."""
+    match node:
+        case Variable(character=character, keyring=keyring):
+            return (character, keyring) in moved
+        case SpoolStatus(spool=spool):
+            return spool in moved
+        case Event():
+            return True
+        case _:
+            return False

@@ -1,0 +1,96 @@
+"""What is wrong with a draft, and where: path in the document, column in the expression, span in the text."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from narrative_dag.storyworld.errors import StoryworldError
+
+Stage = Literal["json", "schema", "references", "expression"]
+
+Span = tuple[int, int]
+"""Character offsets in the text, from `start` up to but not including `end`."""
+
+MOST_PROBLEMS = 20
+"""Problems that are reported for one draft."""
+
+NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+"""What characters, properties, spools and encounters may be called."""
+
+RESERVED = frozenset({"and", "or", "not", "true", "false"})
+"""Words of the expression language that name nothing else."""
+
+_NAME = re.compile(NAME_PATTERN)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a draft.
+
+    `path` is the place in the document, `encounters[1].options[0].if`, empty for the whole of it. `column` counts
+    characters from the start of the expression, from 0; None where the problem is not inside one. `start` and `end` are
+    character offsets in the JSON text, one character at least; where something is missing at the end, that of the
+    closing quote or of the text's last character. A draft that was not read from text has `start` and `end` None, or
+    columns for problems inside expressions.
+    """
+
+    stage: Stage
+    path: str
+    message: str
+    column: int | None = None
+    start: int | None = None
+    end: int | None = None
+
+    def __str__(self) -> str:
+        place = self.path if self.column is None else f"{self.path}, column {self.column}"
+        return f"{place}: {self.message}" if place else self.message
+
+
+class DraftError(StoryworldError):
+    """A draft that is no playable storyworld, or a storyworld that no draft can express; `problems` says why."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        first, more = self.problems[0], len(self.problems) - 1
+        place = first.path if first.column is None else f"{first.path}, column {first.column}"
+        if not place and first.start is not None:
+            place = f"character {first.start}"
+        hint = f"and {more} more problem{'s' if more > 1 else ''}" if more else None
+        super().__init__(first.message, where=place or None, hint=hint)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (DraftError, (self.problems,))
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can name a character, property, spool or encounter."""
+    return _NAME.match(text) is not None and not text.endswith("\n") and text not in RESERVED
+
+
+def path_text(parts: Sequence[str | int]) -> str:
+    """A path as text: `encounters[1].options[0].text`; keys that are no plain names are quoted in brackets."""
+    text = ""
+    for part in parts:
+        text = step(text, part)
+    return text
+
+
+def step(path: str, part: str | int) -> str:
+    """The path of a member (by key) or an item (by position) of the value at `path`."""
+    if isinstance(part, int):
+        return f"{path}[{part}]"
+    if not part.isidentifier():
+        quoted = part.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{path}["{quoted}"]'
+    return f"{path}.{part}" if path else part
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one, or all when they are few."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; there are {', '.join(names)}" if 0 < len(names) <= 8 else ""
