@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from narrative_dag.affordances.config import CouplingConfig
+from narrative_dag.affordances.measure import CouplingConfig
 from narrative_dag.errors import NarrativeError
 from narrative_dag.policy.config import PolicyConfig, RlConfig, SamplingConfig, WarmStartConfig
 from narrative_dag.reward.verifiers import RewardConfig
@@ -49,7 +49,8 @@ class CycleConfig(BaseModel):
     seed: int = Field(7, ge=0, description="the root of all randomness")
     seeds: int = Field(3000, ge=10, description="generated drafts that the base policy learns from")
     author: AuthorConfig = Field(
-        AuthorConfig(quality_low=0.0, quality_high=0.7, broken_json=0.17, dangling=0.2), description="the generator of seed drafts, flaws included"
+        AuthorConfig(quality_low=0.0, quality_high=0.7, broken_json=0.17, dangling=0.2),
+        description="the generator of seed drafts, flaws included",
     )
     rollouts: int = Field(100, ge=2, description="storyworlds that the policy writes for a cycle")
     playthroughs: int = Field(96, ge=2, description="playthroughs of each of them")

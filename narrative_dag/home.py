@@ -12,6 +12,9 @@ WORLDS_VARIABLE = "NARRATIVE_WORLDS"
 INSTANCE_CONFIG = Path(__file__).parents[1] / "dagster.yaml"
 """The repository's Dagster instance configuration."""
 
+WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
+"""Where a webserver finds the code location."""
+
 
 @dataclass(frozen=True, slots=True)
 class Home:

@@ -98,9 +98,9 @@ TABLES: Mapping[str, Table] = {
                 Column("encounter", _S, "encounter id"),
                 Column("visible", pa.list_(_S), "ids of the visible options"),
                 Column("performable", pa.list_(_S), "ids of the options that can be chosen"),
-                Column("choice", _S, "id of the option chosen; null on the last page", nullable=True),
-                Column("reaction", _S, "id of the reaction that ran", nullable=True),
-                Column("next", _S, "id of the next encounter; null at the end", nullable=True),
+                Column("choice", _S, "id of the option chosen; null where none can be", nullable=True),
+                Column("reaction", _S, "id of the reaction that ran; null where none did", nullable=True),
+                Column("next", _S, "id of the next encounter; null where play ends", nullable=True),
                 Column(
                     "end", _S, "kind of end: the_end, no_options, blocked, max_steps; last page only", nullable=True
                 ),

@@ -1,0 +1,1 @@
+"""The policy: tokenizer, model, warm start, sampling, reinforcement learning and evaluation."""

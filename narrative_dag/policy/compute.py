@@ -24,7 +24,8 @@ class Compute:
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
+            # no cache: it would keep the weights of the first step for the whole session
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False):
                 yield
         finally:
             torch.set_num_threads(before)
@@ -52,7 +53,7 @@ def resolve_compute(config: PolicyConfig) -> Compute:
 
 def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         # the flag is of the running CPU; oneDNN emulates elsewhere, slower than float32
         return bool(torch.cpu._is_avx512_bf16_supported()) or bool(torch.cpu._is_amx_tile_supported())

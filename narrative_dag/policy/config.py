@@ -1,4 +1,4 @@
-"""Settings of the policy: its model, warm start, sampling and reinforcement learning. Defaults live here and nowhere else."""
+"""Settings of the policy: its model, warm start, sampling and reinforcement learning, with the only defaults."""
 
 from typing import Literal
 
@@ -92,9 +92,14 @@ class RlConfig(BaseModel):
     logit_scale_lr: float = Field(0.01, ge=0, description="learning rate of the scalar on the logits; 0 turns it off")
     logit_scale_max: float = Field(1.6, ge=1, description="largest total logit scale over one run")
     mismatch: float = Field(0.02, gt=0, description="largest mean |log p| gap of sampler and trainer, nats a token")
-    guard_kl: float = Field(0.09, gt=0, description="roll back above this KL a token")
-    guard_truncation: float = Field(0.03, ge=0, description="roll back when truncation exceeds the best epoch's by this")
+    guard_kl: float = Field(0.09, gt=0, description="roll back above this KL a token and 1.5 times that at the start")
+    guard_truncation: float = Field(
+        0.03, ge=0, description="roll back when truncation exceeds the best epoch's by this"
+    )
     guard_validity: float = Field(0.12, gt=0, description="roll back when validity is below the best epoch's by this")
+    guard_reward: float = Field(
+        0.1, gt=0, description="roll back when the mean reward is below the best epoch's by this"
+    )
     guard_duplicates: float = Field(0.2, gt=0, description="roll back when the duplicate rate exceeds this")
     guard_entropy: float = Field(0.4, gt=0, lt=1, description="roll back when entropy is below this share of the start")
     rollback_lr: float = Field(0.5, gt=0, le=1, description="factor on the learning rate after a roll-back")

@@ -7,7 +7,7 @@ padding and no mask, and any causal LM with a growing cache works.
 from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 from transformers import DynamicCache, GPT2LMHeadModel
 
 from narrative_dag.policy.model import Policy
@@ -83,7 +83,7 @@ class Gpt2Decoder:
 
     def _norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
         weight, bias = self._norms[f"transformer.{name}.weight"], self._norms[f"transformer.{name}.bias"]
-        return F.layer_norm(x, weight.shape, weight, bias, self._epsilon)
+        return functional.layer_norm(x, weight.shape, weight, bias, self._epsilon)
 
     def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
         weight, bias = self._matrices[f"transformer.{name}.weight"], self._matrices[f"transformer.{name}.bias"]
@@ -94,7 +94,7 @@ class Gpt2Decoder:
         for column in tokens.unbind(1):
             hidden = self._step(column)
         with torch.autocast(hidden.device.type, enabled=False):
-            return F.linear(self._norm(hidden, "ln_f").to(self._dtype), self._unembed).float()
+            return functional.linear(self._norm(hidden, "ln_f").to(self._dtype), self._unembed).float()
 
     def _step(self, tokens: torch.Tensor) -> torch.Tensor:
         with torch.autocast(tokens.device.type, enabled=False):
@@ -109,7 +109,7 @@ class Gpt2Decoder:
                 mixed = (weights @ self._values[layer, :, :, : at + 1]).reshape(rows, -1)
                 x = x + self._linear(mixed, f"h.{layer}.attn.c_proj")
                 inner = self._linear(self._norm(x, f"h.{layer}.ln_2"), f"h.{layer}.mlp.c_fc")
-                x = x + self._linear(F.gelu(inner, approximate="tanh"), f"h.{layer}.mlp.c_proj")
+                x = x + self._linear(functional.gelu(inner, approximate="tanh"), f"h.{layer}.mlp.c_proj")
             self._length += 1
         return x
 

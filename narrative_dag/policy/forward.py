@@ -13,8 +13,8 @@ from narrative_dag.policy.model import Policy
 class Rows:
     """Right-padded sequences.
 
-    `ids` [B, T] and `attention` [B, T] (1 on tokens); `completion` [B, T-1] is 1 where position t predicts a token of the
-    completion, end token included.
+    `ids` [B, T] and `attention` [B, T] (1 on tokens); `completion` [B, T-1] is 1 where position t predicts a token of
+    the completion, end token included.
     """
 
     ids: torch.Tensor

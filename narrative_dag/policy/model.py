@@ -2,12 +2,15 @@
 
 import copy
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+from transformers.utils import logging as transformers_logging
 
 from narrative_dag.policy.compute import Compute, resolve_compute
 from narrative_dag.policy.config import PolicyConfig
@@ -20,8 +23,8 @@ from narrative_dag.policy.tokenizer import DraftTokenizer, load_tokenizer
 class Policy:
     """A model that writes storyworld drafts.
 
-    `model` is any Hugging Face causal LM with float32 weights, in evaluation mode: there is no dropout anywhere, so that
-    sampler and trainer see the same distribution. `positions` is the longest sequence in tokens.
+    `model` is any Hugging Face causal LM with float32 weights, in evaluation mode: there is no dropout anywhere, so
+    that sampler and trainer see the same distribution. `positions` is the longest sequence in tokens.
     """
 
     model: Any
@@ -61,7 +64,7 @@ class Policy:
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder (safetensors) in one step; the same weights give the same bytes."""
-        with atomic_folder(folder) as temporary:
+        with atomic_folder(folder) as temporary, _quiet():
             self.model.save_pretrained(str(temporary))
             self.tokenizer.save(temporary)
 
@@ -80,7 +83,6 @@ def new_policy(config: PolicyConfig, tokenizer: DraftTokenizer, seed: int) -> Po
         attn_pdrop=0.0,
         bos_token_id=None,
         eos_token_id=tokenizer.eos,
-        pad_token_id=tokenizer.pad,
         attn_implementation="eager",
     )
     with torch.random.fork_rng(devices=[]):
@@ -106,14 +108,15 @@ def load_policy(folder: Path, config: PolicyConfig) -> Policy:
     compute = resolve_compute(config)
     tokenizer = load_tokenizer(folder)
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            str(folder),
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            attn_implementation="eager" if compute.device.type == "cpu" else "sdpa",
-        )
+        with _quiet():
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                str(folder),
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                attn_implementation="eager" if compute.device.type == "cpu" else "sdpa",
+            )
     except (OSError, ValueError, KeyError) as error:
         raise PolicyError(f"the model cannot be loaded: {error}", where=str(folder)) from error
     for module in model.modules():
@@ -123,6 +126,18 @@ def load_policy(folder: Path, config: PolicyConfig) -> Policy:
     if len(tokenizer) > rows:
         raise PolicyError(f"the tokenizer has {len(tokenizer)} tokens, the model {rows}", where=str(folder))
     return Policy(model.to(compute.device).eval(), tokenizer, _positions(model, tokenizer), compute)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars for files of a moment."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 def _positions(model: Any, tokenizer: DraftTokenizer) -> int:

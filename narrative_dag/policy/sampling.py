@@ -55,8 +55,8 @@ def sample(
 ) -> Samples:
     """Write one text for each prompt.
 
-    Row i draws token t with the uniform number (seed, i, t), whatever the batch it is decoded in, so that the first rows
-    of a longer list are the same.
+    Row i draws token t with the uniform number (seed, i, t), whatever the batch it is decoded in; only rounding in the
+    logits can depend on the batch.
 
     Args:
         policy: who writes.

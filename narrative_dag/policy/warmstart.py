@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from narrative_dag.policy.checkpoints import (
     LogRow,
@@ -108,9 +108,9 @@ Optimizers = dict[str, tuple[torch.optim.Optimizer, float]]
 
 def _optimizers(policy: Policy, config: WarmStartConfig) -> Optimizers:
     """Each optimizer with its peak learning rate. Matrices that embed or unembed tokens and positions go to AdamW."""
-    embeddings = {
-        id(module.weight) for module in policy.model.modules() if isinstance(module, torch.nn.Embedding)
-    } | {id(policy.model.get_output_embeddings().weight)}
+    embeddings = {id(module.weight) for module in policy.model.modules() if isinstance(module, torch.nn.Embedding)} | {
+        id(policy.model.get_output_embeddings().weight)
+    }
     matrices = [p for p in policy.model.parameters() if p.ndim == 2 and id(p) not in embeddings]
     others = [p for p in policy.model.parameters() if p.ndim != 2 or id(p) in embeddings]
     muon = torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=config.weight_decay)
@@ -121,7 +121,7 @@ def _optimizers(policy: Policy, config: WarmStartConfig) -> Optimizers:
 def _update(policy: Policy, optimizers: Optimizers, batch: Rows, scale: float, clip: float) -> float:
     logits = token_logits(policy, batch)
     targets = batch.ids[:, 1:].masked_fill(batch.completion == 0, -100)
-    loss = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
+    loss = functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(policy.model.parameters(), clip)
     for optimizer, peak in optimizers.values():

@@ -13,7 +13,7 @@ Another component takes five lines:
             return Component(float(len(case.text) < 1200), f"{len(case.text)} characters")
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -24,12 +24,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from narrative_dag.errors import NarrativeError
 from narrative_dag.reward.case import Case
 from narrative_dag.states.playthroughs import Survey
-from narrative_dag.storyworld.draft import Compiled, effect_verb
+from narrative_dag.storyworld.draft import Compiled, Problem, effect_verb
 from narrative_dag.storyworld.model import Effect, Key, SetNumber, Storyworld
 from narrative_dag.storyworld.script import Constant, Event, Expression, SpoolStatus, Variable, walk
 
 VERIFIER_VERSION = "1"
 """Changes whenever the same text could get another score."""
+
+BLAME = -2.0
+"""Credit of a token that breaks a text, in standard deviations of the sequence advantage."""
 
 Quality = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 """Feature quality of each state: [n, d] -> [n], in [0, 1]."""
@@ -124,7 +127,10 @@ class StoryWorldVerifiers:
 
     def judge(self, text: str) -> Verdict:
         """Judge a draft: every component's score, and their weighted mean."""
-        case = self.case(text)
+        return self.judge_case(self.case(text))
+
+    def judge_case(self, case: Case) -> Verdict:
+        """Judge a text that is already being looked at."""
         components: dict[str, Component] = {name: getattr(self, name)(case) for name in self.weights}
         total = sum(self.weights.values())
         reward = sum(weight * components[name].score for name, weight in self.weights.items()) / total
@@ -135,7 +141,7 @@ class StoryWorldVerifiers:
         broken = [p for p in case.problems if p.stage == "json"]
         if not broken:
             return Component(1.0, "valid JSON")
-        return Component(0.0, str(broken[0].message), tuple(Span(p.start, p.end, -2.0) for p in broken[:1]))
+        return Component(0.0, str(broken[0].message), _blame(broken[:1]))
 
     def schema(self, case: Case) -> Component:
         """1 when every field is there and every reference and expression resolves: partial credit would make dangling
@@ -145,7 +151,7 @@ class StoryWorldVerifiers:
             return Component(1.0, "every field and reference resolves")
         wrong = [p for p in found if p.stage != "json"]
         detail = "; ".join(f"{p.path}: {p.message}" for p in found[:3])
-        return Component(0.0, detail, tuple(Span(p.start, p.end, -2.0) for p in wrong))
+        return Component(0.0, detail, _blame(wrong))
 
     def structural_completeness(self, case: Case) -> Component:
         """Characters, encounters that plays reach, options that plays choose, and plays that end on an ending."""
@@ -240,6 +246,10 @@ class StoryWorldVerifiers:
         if share < low:
             return share / low
         return 1.0 if share <= high else max(0.0, (1.0 - share) / (1.0 - high))
+
+
+def _blame(found: Sequence[Problem]) -> tuple[Span, ...]:
+    return tuple(Span(p.start, p.end, BLAME) for p in found if p.start is not None and p.end is not None)
 
 
 def _span(compiled: Compiled, path: str, credit: float) -> Span:

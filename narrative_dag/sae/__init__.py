@@ -1,1 +1,1 @@
-"""Sparse autoencoders of story states: architectures, one trainer, folded inference, metrics, synthetic ground truth."""
+"""Sparse autoencoders of story states: architectures, one trainer, folded inference, metrics, ground truth."""

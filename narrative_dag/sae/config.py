@@ -47,7 +47,9 @@ class SaeConfig(BaseModel):
     decay: float = Field(default=0.2, ge=0, le=1, description="share of the steps, at the end, with a falling one")
     beta1: float = Field(default=0.9, ge=0, lt=1, description="Adam's decay of the gradient's mean")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="Adam's decay of the gradient's square")
-    aux_weight: float = Field(default=1 / 32, ge=0, description="weight of the loss that revives dead features; 0: none")
+    aux_weight: float = Field(
+        default=1 / 32, ge=0, description="weight of the loss that revives dead features; 0: none"
+    )
     dead_window: float = Field(
         default=0.02, gt=0, le=1, description="share of the steps without firing after which a feature counts as dead"
     )

@@ -16,7 +16,7 @@ class StandardConfig(ArchitectureConfig):
     """Loss: mean squared error + `l1` * mean over rows of |z|_1 + `l2` * (|W_enc|^2 + |W_dec|^2)."""
 
     architecture: Literal["standard"] = Field(default="standard", description="name in the registry")
-    l1: float = Field(default=4e-3, ge=0, description="weight of the L1 norm of a row's codes, inputs at unit variance")
+    l1: float = Field(default=8e-3, ge=0, description="weight of the L1 norm of a row's codes, inputs at unit variance")
     l2: float = Field(default=1e-6, ge=0, description="weight of the squared Frobenius norms of encoder and decoder")
 
 
@@ -34,12 +34,15 @@ class Standard(Architecture[StandardConfig]):
         return pre.relu()
 
     def revive(self, pre: "torch.Tensor", most: int) -> "tuple[torch.Tensor, torch.Tensor]":
-        """`exp(pre)`: a feature below zero everywhere has no ReLU gradient (Jermyn and Templeton 2024)."""
-        # bounded, so that a feature that has just come back to life does not explode
-        codes = pre.clamp(max=1.0).exp()
+        """`exp(pre - max of the feature's pre)`: a feature below zero everywhere has no ReLU gradient.
+
+        Exponential codes after Jermyn and Templeton (2024, "Ghost Grads"); the shift, held constant, keeps the gradient
+        from vanishing for a feature that is far below zero.
+        """
+        codes = (pre - pre.max(dim=0).values).exp_()
         if pre.shape[1] > most:
             codes = codes * (codes >= codes.topk(most, dim=1).values[:, -1:])
-        return codes, codes * (pre < 1.0)
+        return codes, codes
 
     def penalize_codes(self, codes: "torch.Tensor", code_gradients: "torch.Tensor") -> "torch.Tensor | None":
         """L1, whose gradient is constant where a code is positive."""

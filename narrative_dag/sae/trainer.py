@@ -17,8 +17,8 @@ from narrative_dag.sae.architecture import Architecture, Array, Parameters
 from narrative_dag.sae.config import RunConfig, SaeConfig
 from narrative_dag.sae.errors import SaeError
 from narrative_dag.sae.folded import FoldedSae
-from narrative_dag.sae.progress import LogRow, TrainerState
 from narrative_dag.sae.registry import build
+from narrative_dag.sae.trainer_state import LogRow, TrainerState
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ from narrative_dag.config import CycleConfig
 from narrative_dag.stages.result import Progress, silent
 from narrative_dag.storyworld.errors import StoryworldError
 from narrative_dag.storyworld.model import Mode, Storyworld
-from narrative_dag.storyworld.sweepweave import load
+from narrative_dag.storyworld.sweepweave import NoticeKind, load
 from narrative_dag.tables import TABLES
 
 
@@ -47,7 +47,7 @@ def read_import(path: Path) -> Storyworld:
         except StoryworldError as error:
             reasons.append(f"{mode.value}: {error}")
             continue
-        if mode is Mode.EXTENDED or not loaded.report:
+        if mode is Mode.EXTENDED or all(notice.kind is NoticeKind.IGNORED for notice in loaded.report):
             return loaded.world
         degraded = loaded.world
     if degraded is not None:

@@ -1,0 +1,1 @@
+"""States of play: seeded playthroughs as rows, and the state vector."""

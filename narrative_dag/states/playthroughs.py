@@ -1,8 +1,9 @@
 """Seeded random play: rows of the table `rollouts`, and counts of what play reached.
 
-A playthrough ends on its last row. `no_options` and `blocked`: the page on which nothing can be chosen; choice, reaction
-and next are null. `the_end` and `max_steps`: the page of the last choice, which has its choice and reaction; next is null
-for `the_end`, and names the page that was not entered for `max_steps`. A playthrough that finds no first page has no row.
+A playthrough ends on its last row. `no_options` and `blocked`: the page on which nothing can be chosen; choice,
+reaction and next are null. `the_end` and `max_steps`: the page of the last choice, which has its choice and reaction;
+next is null for `the_end`, and names the page that was not entered for `max_steps`. A playthrough that finds no first
+page has no row.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """The interpreter: plays a storyworld page by page, exactly as SweepWeave 0.1.9 does.
 
-An `Engine` holds what is looked up once per storyworld and makes playthroughs; a `Playthrough` stands on a page until it
-ends. Both modes play; `world.mode` decides how variables are read and written and how the first page is selected.
+An `Engine` holds what is looked up once per storyworld and makes playthroughs; a `Playthrough` stands on a page until
+it ends. Both modes play; `world.mode` decides how variables are read and written and how the first page is selected.
 """
 
 from collections.abc import Sequence

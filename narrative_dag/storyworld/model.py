@@ -108,8 +108,8 @@ class Spool:
 class Storyworld:
     """A storyworld, ready to play.
 
-    `initial` holds the starting number of each variable; `tables` the (character, keyring prefix) pairs whose value is a
-    table of perceived characters rather than a number; `declared` the (character id, property id) pairs that exist.
+    `initial` holds the starting number of each variable; `tables` the (character, keyring prefix) pairs whose value is
+    a table of perceived characters rather than a number; `declared` the (character id, property id) pairs that exist.
     """
 
     title: str

@@ -143,11 +143,9 @@ class _Comparison:
         self.same(f"{place} (count)", len(expected), len(self.trace.vars))
         for key, wanted in zip(self.trace.vars, expected, strict=False):
             found = numbers.get(key)
-            if wanted is None or found is None:
-                agree = wanted is found
-            else:
-                agree = abs(wanted - found) <= TOLERANCE
-            if not agree:
+            if wanted is None and found is None:
+                continue
+            if wanted is None or found is None or not abs(wanted - found) <= TOLERANCE:
                 self.mismatches.append(Mismatch(f"{place}: {key[0]} {list(key[1])}", str(wanted), str(found)))
 
     def _play(self, place: str, play: Play) -> None:

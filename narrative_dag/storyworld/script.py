@@ -1,8 +1,8 @@
 """Scripts: the expression tree and the one definition of every operator.
 
-Semantics: SweepWeave 0.1.9. A value is a number, a boolean, a string or `None` ("poison"). Evaluation has no side effects
-and raises nothing. What a loader removes, pads or defaults happens before a tree is built; a tree holds what is left.
-The interpreter calls `evaluate`; a compiler reads `OPERATORS` and the tree.
+Semantics: SweepWeave 0.1.9. A value is a number, a boolean, a string or `None` ("poison"). Evaluation has no side
+effects and raises nothing. What a loader removes, pads or defaults happens before a tree is built; a tree holds what is
+left. The interpreter calls `evaluate`; a compiler reads `OPERATORS` and the tree.
 """
 
 import enum

@@ -36,11 +36,16 @@ def test_publishing_again_replaces_the_folder_and_leaves_nothing(artifacts):
     assert [p.name for p in (artifacts.folder / "sae_checkpoint").iterdir()] == ["cycle-0000"]
 
 
-def test_a_failure_leaves_what_was_there(artifacts):
-    put(artifacts, "one")
-    with pytest.raises(ZeroDivisionError), artifacts.publish("sae_checkpoint", "cycle-0000") as folder:
+def fail_publishing(artifacts: Artifacts) -> None:
+    with artifacts.publish("sae_checkpoint", "cycle-0000") as folder:
         (folder / "half").write_text("x")
         raise ZeroDivisionError
+
+
+def test_a_failure_leaves_what_was_there(artifacts):
+    put(artifacts, "one")
+    with pytest.raises(ZeroDivisionError):
+        fail_publishing(artifacts)
     assert (artifacts.path("sae_checkpoint", "cycle-0000") / "sae" / "weights.safetensors").read_text() == "one"
     assert [p.name for p in (artifacts.folder / "sae_checkpoint").iterdir()] == ["cycle-0000"]
 

@@ -54,7 +54,9 @@ def test_the_order_of_rows_counts():
 
 def test_names_and_types_count():
     assert hash_table(pa.table({"x": [1, 2]})) != hash_table(pa.table({"y": [1, 2]}))
-    assert hash_table(pa.table({"x": pa.array([1], pa.int32())})) != hash_table(pa.table({"x": pa.array([1], pa.int64())}))
+    assert hash_table(pa.table({"x": pa.array([1], pa.int32())})) != hash_table(
+        pa.table({"x": pa.array([1], pa.int64())})
+    )
 
 
 def test_neighbouring_strings_do_not_run_together():

@@ -48,7 +48,9 @@ def test_polars_frames_go_in_and_come_out(warehouse):
 def test_columns_may_come_in_any_order(warehouse):
     data = features(4)
     shuffled = data.select(data.column_names[::-1])
-    assert warehouse.write("features", "c", shuffled).content_hash == warehouse.write("features", "d", data).content_hash
+    assert (
+        warehouse.write("features", "c", shuffled).content_hash == warehouse.write("features", "d", data).content_hash
+    )
 
 
 @pytest.mark.parametrize(

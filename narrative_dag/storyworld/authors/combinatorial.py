@@ -81,15 +81,16 @@ class _Author:
         self.quality = quality
         self.theme = self.pick(tuple(lexicon.THEMES))
         world = lexicon.THEMES[self.theme]
-        cast = [str(n) for n in rng.permutation(world.cast)[: 3 if self.chance(0.2 * quality) else 2]]
-        self.hero, self.others = cast[0], cast[1:]
+        cast = world.casts[int(rng.integers(len(world.casts)))]
+        names = cast.names[: 3 if self.chance(0.2 * quality) else 2]
+        self.hero, self.others = names[0], names[1:]
         self.places = [str(p) for p in rng.permutation(world.places)[:2]]
         self.thing = self.pick(world.things)
-        self.properties = [str(p) for p in rng.permutation(world.properties)[:2]]
-        self.numbers = {name: {p: self.tenth(-2, 3) for p in self.properties} for name in cast}
+        self.properties = cast.properties
+        self.numbers = {name: {p: self.tenth(-2, 3) for p in self.properties} for name in names}
         self.moved: dict[tuple[str, str], list[float]] = {}
-        self.scenes = 3 + int(self.chance(0.15 * quality))
         self.endings = 1 + int(self.chance(0.3 + 0.7 * quality)) + int(self.chance(0.8 * quality))
+        self.scenes = 3 + int(self.endings < 3 and self.chance(0.15 * quality))
         self.hidden = self.endings > 1 and self.chance(quality)
 
     def pick(self, items: "tuple[str, ...] | list[str]") -> str:
@@ -123,7 +124,7 @@ class _Author:
 
     def scene(self, i: int) -> Document:
         """The i-th scene: two or three options, the last scene's leading to the endings."""
-        count = 2 + int(self.chance(0.25 * self.quality))
+        count = 2 + int(self.chance(0.15 * self.quality))
         motifs = [str(m) for m in self.rng.permutation(list(MOTIFS))[:count]]
         before = {key: list(values) for key, values in self.moved.items()}
         gated = i > 0 and self.chance(0.2 + 0.8 * self.quality)
@@ -135,7 +136,7 @@ class _Author:
                 option["if"] = self.gate(before)
             option["reactions"] = [self.reaction(motif, other, i, o)]
             options.append(option)
-        if self.chance(0.2 * self.quality):
+        if self.chance(0.15 * self.quality):
             self.second_reaction(options[0])
         return {
             "id": f"e{i + 1}",

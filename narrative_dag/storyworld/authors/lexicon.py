@@ -5,72 +5,74 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Theme:
-    """What a theme offers: its cast, where scenes happen, what is at stake, and the properties its people live by."""
+class Cast:
+    """People who appear together (the first one is the player's), and the two properties that they live by."""
 
-    cast: tuple[str, ...]
+    names: tuple[str, ...]
+    properties: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """What a theme offers: casts, where scenes happen, what is at stake."""
+
+    casts: tuple[Cast, ...]
     places: tuple[str, ...]
     things: tuple[str, ...]
-    properties: tuple[str, ...]
 
 
-def _theme(cast: str, places: str, things: str, properties: str) -> Theme:
+def _cast(names: str, first: str, second: str) -> Cast:
+    return Cast(tuple(names.split()), (first, second))
+
+
+def _theme(casts: tuple[Cast, ...], places: str, things: str) -> Theme:
     return Theme(
-        tuple(cast.split()),
+        casts,
         tuple(part.strip() for part in places.split(",")),
         tuple(part.strip() for part in things.split(",")),
-        tuple(properties.split()),
     )
 
 
 THEMES: Mapping[str, Theme] = {
     "harbor": _theme(
-        "Mara Oren Tilde Bram",
+        (_cast("Mara Oren Nell", "Trust", "Fear"), _cast("Tilde Bram Jory", "Loyalty", "Guilt")),
         "pier, customs shed, lighthouse, tide wall, rope store",
         "ledger, lantern, sealed crate, brass key",
-        "Trust Fear Loyalty Guilt",
     ),
     "court": _theme(
-        "Isolde Corvin Amery Sable",
+        (_cast("Isolde Corvin Page", "Trust", "Resolve"), _cast("Amery Sable Dow", "Loyalty", "Anger")),
         "throne room, rose walk, privy stair, chapel, map room",
         "signet, letter, crown, poisoned cup",
-        "Trust Loyalty Anger Resolve",
     ),
     "desert": _theme(
-        "Nadir Suri Hale Yusra",
+        (_cast("Nadir Suri Omar", "Courage", "Hope"), _cast("Hale Yusra Tamsin", "Trust", "Fear")),
         "dry well, salt road, red dunes, watch rock, caravan camp",
         "water skin, compass, bone flute, map",
-        "Courage Hope Fear Trust",
     ),
     "starship": _theme(
-        "Vega Juno Pike Ansel",
+        (_cast("Vega Juno Ishi", "Trust", "Courage"), _cast("Pike Ansel Rhea", "Resolve", "Fear")),
         "airlock, engine ring, cold deck, bridge, seed vault",
         "fuse, black box, spare suit, beacon",
-        "Trust Courage Resolve Fear",
     ),
     "orchard": _theme(
-        "Wren Alder Posy Finch",
+        (_cast("Wren Alder Tib", "Guilt", "Hope"), _cast("Posy Finch Hob", "Loyalty", "Anger")),
         "cider press, old gate, bee yard, root cellar, hill path",
         "deed, silver spoon, grafting knife, diary",
-        "Guilt Hope Loyalty Anger",
     ),
     "siege": _theme(
-        "Garrick Elin Rook Maud",
+        (_cast("Garrick Elin Tam", "Courage", "Fear"), _cast("Rook Maud Gil", "Resolve", "Loyalty")),
         "north wall, granary, sally port, bell tower, mill",
         "banner, powder keg, ration list, rope",
-        "Courage Fear Resolve Loyalty",
     ),
     "school": _theme(
-        "Lio Petra Quill Denny",
+        (_cast("Lio Petra Max", "Trust", "Guilt"), _cast("Quill Denny Uma", "Courage", "Hope")),
         "attic, chess room, gym hall, old library, boiler room",
         "exam key, trophy, torn page, radio",
-        "Trust Guilt Courage Hope",
     ),
     "winter": _theme(
-        "Sten Kaja Runa Odd",
+        (_cast("Sten Kaja Ulf", "Hope", "Fear"), _cast("Runa Odd Liv", "Anger", "Trust")),
         "frozen lake, pine hut, sled track, smokehouse, ridge",
         "axe, fur coat, last match, rifle",
-        "Hope Fear Anger Trust",
     ),
 }
 """Every theme by name."""

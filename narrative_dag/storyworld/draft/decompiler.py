@@ -24,6 +24,8 @@ def decompile(world: Storyworld) -> Draft:
     """
     if world.mode is not Mode.OFFICIAL:
         raise _inexpressible("", f"mode {world.mode.value}")
+    if not world.spools or not world.encounters:
+        raise _inexpressible("", "a storyworld without spools or without encounters")
     labels = Labels(
         characters=_labels("characters", world.characters),
         properties=_labels("authored_properties", world.properties),
@@ -133,14 +135,12 @@ def _cast(world: Storyworld, labels: Labels) -> dict[str, dict[str, Any]]:
             if prop.depth > 1:
                 raise _inexpressible(path, "what a character thinks that another one thinks")
             label = labels.properties[prop.id]
-            if ((character.id, (prop.id,)) in world.tables) != (prop.depth == 1):
+            if (character.id, (prop.id,)) in (world.initial if prop.depth else world.tables):
                 raise _inexpressible(path, "a property whose value does not have its depth")
             if prop.depth == 0:
                 cast[labels.characters[character.id]][label] = _number(world, character.id, (prop.id,), path)
                 continue
             known = [who.id for who in world.characters if (character.id, (prop.id, who.id)) in world.initial]
-            if not known:
-                raise _inexpressible(path, "a perceived property without any perceived character")
             cast[labels.characters[character.id]][label] = {
                 labels.characters[other]: _number(world, character.id, (prop.id, other), path) for other in known
             }

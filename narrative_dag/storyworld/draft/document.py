@@ -6,15 +6,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from narrative_dag.storyworld.draft.problem import NAME_PATTERN
+from narrative_dag.storyworld.draft.problem import LONGEST_NAME, NAME_PATTERN
 from narrative_dag.storyworld.script import LIMIT
 
 MAIN_SPOOL = "main"
 """The spool, active from the start, of a draft that lists none."""
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=LONGEST_NAME)]
 Number = Annotated[float, Field(ge=-LIMIT, le=LIMIT, allow_inf_nan=False)]
-Perceived = Annotated[dict[Name, Number], Field(min_length=1)]
+Perceived = dict[Name, Number]
 
 
 def _tag_of_number(value: Any) -> str:

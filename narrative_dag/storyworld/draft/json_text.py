@@ -136,7 +136,7 @@ class _Scanner:
         number = _NUMBER.fullmatch(word[0])
         if number is None:
             _fail(f"expected a value, found {word[0][:20]!r}", path, at, word.end())
-        whole = number[1] is None and number[2] is None and len(word[0]) < 16
+        whole = number[1] is None and number[2] is None and len(word[0]) < 300
         value = int(word[0]) if whole else float(word[0])
         if value in (float("inf"), float("-inf")):
             _fail("the number is too large", path, at, word.end())

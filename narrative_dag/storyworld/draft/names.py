@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from narrative_dag.storyworld.draft.document import MAIN_SPOOL, Draft
+from narrative_dag.storyworld.draft.document import MAIN_SPOOL, Draft, spools_of
 from narrative_dag.storyworld.draft.problem import Problem, did_you_mean, is_name, step
 
 
@@ -32,7 +32,7 @@ def names_of(draft: Draft) -> Names:
     for position, encounter in enumerate(draft.encounters):
         encounters.setdefault(encounter.id, position)
     shape = [[len(option.reactions) for option in encounter.options] for encounter in draft.encounters]
-    return Names(characters, {MAIN_SPOOL: True} if draft.spools is None else draft.spools, encounters, shape)
+    return Names(characters, spools_of(draft), encounters, shape)
 
 
 def names_in(value: Any) -> Names:

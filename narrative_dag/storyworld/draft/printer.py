@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from narrative_dag.storyworld.draft.document import plain_number
 from narrative_dag.storyworld.draft.problem import DraftError, Problem
+from narrative_dag.storyworld.draft.syntax import DEEPEST
 from narrative_dag.storyworld.draft.vocabulary import COMPARISONS, FUNCTIONS, MOST_COEFFICIENT, approach
 from narrative_dag.storyworld.model import Effect, SetNumber, SetSpool
 from narrative_dag.storyworld.script import (
@@ -75,6 +76,7 @@ class Printer:
 
     def expression(self, tree: Expression, kind: Kind) -> str:
         """The text of a number expression or of a condition."""
+        self._bounded(tree)
         return self._of_kind(tree, kind, _OR)
 
     def effect(self, effect: Effect) -> str:
@@ -85,9 +87,18 @@ class Printer:
             return f"{effect_verb(effect)} {self._label(self.labels.spools, effect.spool, 'spool')}"
         if effect.target.coefficient != 1.0:
             raise self._inexpressible("an effect on a variable with a coefficient")
+        self._bounded(effect.value)
         verb, operands = _assignment(effect)
         words = [self._of_kind(operand, Kind.NUMBER, _TERM) for operand in operands]
         return " ".join((verb, self._variable(effect.target), *words))
+
+    def _bounded(self, tree: Expression) -> None:
+        level: list[Expression] = [tree]
+        for _ in range(DEEPEST + 1):
+            level = [operand for parent in level if isinstance(parent, Operation) for operand in parent.operands]
+            if not level:
+                return
+        raise self._inexpressible(f"an expression nested deeper than {DEEPEST} levels")
 
     def _inexpressible(self, what: str) -> DraftError:
         return DraftError([Problem("expression", self.path, f"a draft cannot express {what}")])

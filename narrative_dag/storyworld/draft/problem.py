@@ -19,6 +19,9 @@ MOST_PROBLEMS = 20
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 """What characters, properties, spools and encounters may be called."""
 
+LONGEST_NAME = 64
+"""Characters of the longest name."""
+
 RESERVED = frozenset({"and", "or", "not", "true", "false"})
 """Words of the expression language that name nothing else."""
 
@@ -66,7 +69,7 @@ class DraftError(StoryworldError):
 
 def is_name(text: str) -> bool:
     """Whether a text can name a character, property, spool or encounter."""
-    return _NAME.match(text) is not None and not text.endswith("\n") and text not in RESERVED
+    return _NAME.fullmatch(text) is not None and len(text) <= LONGEST_NAME and text not in RESERVED
 
 
 def path_text(parts: Sequence[str | int]) -> str:
@@ -93,4 +96,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, names, n=1)
     if near:
         return f"; did you mean {near[0]}?"
-    return f"; there are {', '.join(names)}" if 0 < len(names) <= 8 else ""
+    verb = "is" if len(names) == 1 else "are"
+    return f"; there {verb} {', '.join(names)}" if 0 < len(names) <= 8 else ""

@@ -228,11 +228,17 @@ class Resolver:
         positions = [int(part.number) for part in places]
         options = self.names.shape[at]
         if positions and positions[0] >= len(options):
-            self._fault(places[0], f"{name.word} has {len(options)} options", stage="references")
+            self._fault(
+                places[0], f"{name.word} has no such option; it has {len(options)}, counted from 0", stage="references"
+            )
             return None
         if len(positions) == 2 and positions[1] >= options[positions[0]]:
             count = options[positions[0]]
-            self._fault(places[1], f"that option of {name.word} has {count} reactions", stage="references")
+            self._fault(
+                places[1],
+                f"that option of {name.word} has no such reaction; it has {count}, counted from 0",
+                stage="references",
+            )
             return None
         negated = node.word == "unseen"
         if not positions:

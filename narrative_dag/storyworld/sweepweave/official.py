@@ -16,7 +16,7 @@ from narrative_dag.storyworld.model import (
     Spool,
     Storyworld,
 )
-from narrative_dag.storyworld.script import Constant
+from narrative_dag.storyworld.script import Constant, Kind
 from narrative_dag.storyworld.sweepweave.document import (
     Json,
     References,
@@ -142,7 +142,8 @@ def _properties(
             kept.append((path, item))
         else:
             report.dropped(f"{path}.property_type", "skipped, for it is no bounded number")
-    properties, declared = [], set()
+    properties: list[Property] = []
+    declared: set[tuple[str, str]] = set()
     for id_, (path, item) in _last_of_each(kept, "property", report).items():
         depth = depth_of(item["depth"], f"{path}.depth", report)
         default = number_or_none(item["default_value"])
@@ -323,7 +324,7 @@ def _number_effect(item: Mapping[str, Json], path: str, scripts: OfficialScripts
     if "script_element_type" not in item["to"]:
         report.dropped(f"{path}.to", "no script_element_type: the effect is dropped")
         return None
-    value = scripts.parse(item["to"], f"{path}.to")
+    value = scripts.effect_value(item["to"], f"{path}.to", Kind.NUMBER)
     if value is None:
         report.defaulted(f"{path}.to", "the script parses to nothing: the effect sets 0")
         value = Constant(0.0)
@@ -334,7 +335,7 @@ def _spool_effect(item: Mapping[str, Json], path: str, scripts: OfficialScripts,
     if not isinstance(item["Set"], str) or item["Set"] not in scripts.references.spools:
         report.dropped(f"{path}.Set", "no such spool: the effect is dropped")
         return None
-    value = scripts.parse(item["to"], f"{path}.to")
+    value = scripts.effect_value(item["to"], f"{path}.to", Kind.BOOLEAN)
     if value is None:
         report.dropped(f"{path}.to", "the script parses to nothing: the effect does nothing")
         return None

@@ -7,11 +7,13 @@ from narrative_dag.storyworld.script import (
     Constant,
     Event,
     Expression,
+    Kind,
     Operation,
     SpoolStatus,
     Variable,
     clamp,
     equals_operator,
+    kind_of,
 )
 from narrative_dag.storyworld.sweepweave.document import LEVELS, Json, References, number_or_none
 from narrative_dag.storyworld.sweepweave.report import Report
@@ -79,21 +81,32 @@ class OfficialScripts:
 
     def number(self, value: Json, path: str) -> Expression:
         """A script in a numeric place; 0 when it parses to nothing."""
-        return self._in_place(value, path, Constant(0.0), "0")
+        return self._in_place(value, path, Constant(0.0), "0", Kind.NUMBER)
 
     def gate(self, value: Json, path: str) -> Expression:
         """A script in a boolean place; false when it parses to nothing."""
-        return self._in_place(value, path, Constant(False), "false")
+        return self._in_place(value, path, Constant(False), "false", Kind.BOOLEAN)
 
     def text(self, value: Json, path: str) -> Expression:
         """A script in a text place; the empty string when it parses to nothing."""
-        return self._in_place(value, path, Constant(""), "the empty text")
+        return self._in_place(value, path, Constant(""), "the empty text", Kind.STRING)
 
-    def _in_place(self, value: Json, path: str, default: Constant, name: str) -> Expression:
+    def effect_value(self, value: Json, path: str, kind: Kind) -> Expression | None:
+        """An effect's value, or None when it parses to nothing; a value of another kind is reported."""
+        parsed = self.parse(value, path)
+        if parsed is not None and kind_of(parsed) is not kind:
+            self.report.misread(path, f"no {kind.value}: the effect changes nothing")
+        return parsed
+
+    def _in_place(self, value: Json, path: str, default: Constant, name: str, kind: Kind) -> Expression:
         parsed = self.parse(value, path)
         if parsed is None:
             self.report.defaulted(path, f"the script parses to nothing and becomes {name}")
             return default
+        found = kind_of(parsed)
+        # a gate takes anything by truthiness, and real files rely on it
+        if found is not kind and kind is not Kind.BOOLEAN:
+            self.report.misread(path, f"a {found.value} in the place of a {kind.value} counts as null")
         return parsed
 
     def parse(self, value: Json, path: str, level: int = 0) -> Expression | None:
@@ -101,7 +114,8 @@ class OfficialScripts:
         if isinstance(value, bool):
             return Constant(value)
         if not isinstance(value, Mapping):
-            return self._nothing(path, "neither a boolean nor an object")
+            self._nothing(path, "neither a boolean nor an object")
+            return None
         if level > LEVELS:
             self.report.refuse(path, f"is nested more than {LEVELS} levels deep")
         match value.get("script_element_type"):
@@ -109,16 +123,19 @@ class OfficialScripts:
                 return self._pointer(value, path)
             case "Operator":
                 return self._operator(value, path, level)
-        return self._nothing(f"{path}.script_element_type", "unknown element type")
+        self._nothing(f"{path}.script_element_type", "unknown element type")
+        return None
 
     def variable(self, value: Mapping[str, Json], path: str) -> Variable | None:
         """A Bounded Number Pointer with a known character, else None."""
         character = value["character"]
         coefficient = number_or_none(value["coefficient"])
         if not isinstance(character, str) or character not in self.references.characters:
-            return self._nothing(f"{path}.character", "no such character")
+            self._nothing(f"{path}.character", "no such character")
+            return None
         if coefficient is None:
-            return self._nothing(f"{path}.coefficient", "is no number")
+            self._nothing(f"{path}.coefficient", "is no number")
+            return None
         keyring = keyring_of(value["keyring"], character, self.references, f"{path}.keyring", self.report)
         return Variable(character, keyring, coefficient)
 
@@ -135,10 +152,12 @@ class OfficialScripts:
             "String Constant": ("value",),
         }.get(kind if isinstance(kind, str) else "")
         if required is None:
-            return self._nothing(f"{path}.pointer_type", "a pointer type that means nothing in play")
+            self._nothing(f"{path}.pointer_type", "a pointer type that means nothing in play")
+            return None
         for key in required:
             if key not in value:
-                return self._nothing(path, f"{kind} without {key}")
+                self._nothing(path, f"{kind} without {key}")
+                return None
         match kind:
             case "Bounded Number Constant":
                 return self._constant(value["value"], f"{path}.value")
@@ -148,16 +167,19 @@ class OfficialScripts:
                 return self._event(value, path)
             case "Spool Status Pointer":
                 if not isinstance(value["spool"], str) or value["spool"] not in self.references.spools:
-                    return self._nothing(f"{path}.spool", "no such spool")
+                    self._nothing(f"{path}.spool", "no such spool")
+                    return None
                 return SpoolStatus(value["spool"], self._negated(value, path))
         if not isinstance(value["value"], str):
-            return self._nothing(f"{path}.value", "is no string")
+            self._nothing(f"{path}.value", "is no string")
+            return None
         return Constant(value["value"])
 
     def _constant(self, value: Json, path: str) -> Constant | None:
         number = number_or_none(value)
         if number is None:
-            return self._nothing(path, "is no number")
+            self._nothing(path, "is no number")
+            return None
         bounded = clamp(number)
         if bounded != number:
             self.report.misread(path, f"constant {number:g} is cut to {bounded:g} (the bound is {LIMIT})")
@@ -198,7 +220,8 @@ class OfficialScripts:
         kind = value.get("operator_type")
         listed = value.get("operands")
         if not isinstance(listed, list):
-            return self._nothing(f"{path}.operands", "is no list")
+            self._nothing(f"{path}.operands", "is no list")
+            return None
         operands: list[Expression] = []
         for i, item in enumerate(listed):
             operand = self.parse(item, f"{path}.operands[{i}]", level + 1)
@@ -209,7 +232,8 @@ class OfficialScripts:
             return None
         exact = _EXACT.get(kind)
         if exact is not None and len(operands) != exact:
-            return self._nothing(f"{path}.operands", f"{kind} takes {exact} operands, {len(operands)} are left")
+            self._nothing(f"{path}.operands", f"{kind} takes {exact} operands, {len(operands)} are left")
+            return None
         most = _AT_MOST.get(kind)
         if most is not None and len(operands) > most:
             self.report.ignored(f"{path}.operands", f"{kind} reads {most} of {len(operands)} operands")
@@ -232,12 +256,14 @@ class OfficialScripts:
             return self._subtype(kind, value, path)
         if isinstance(kind, str) and kind in _PLAIN:
             return kind
-        return self._nothing(f"{path}.operator_type", f"unknown operator {kind!r}"[:80])
+        self._nothing(f"{path}.operator_type", f"unknown operator {kind!r}"[:80])
+        return None
 
     def _subtype(self, kind: str, value: Mapping[str, Json], path: str) -> str | None:
         subtype = value.get("operator_subtype")
         if not isinstance(subtype, str):
-            return self._nothing(f"{path}.operator_subtype", f"{kind} without a subtype")
+            self._nothing(f"{path}.operator_subtype", f"{kind} without a subtype")
+            return None
         if kind == "Arithmetic Comparator":
             name = _COMPARATORS.get(subtype.lower())
             if name is None:

@@ -64,7 +64,9 @@ class TrainerState:
                 header = json.loads((file.metadata() or {})["trainer"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise SaeError(f"damaged trainer state: {error}", where=str(path), hint="delete it to start over") from error
+            raise SaeError(
+                f"damaged trainer state: {error}", where=str(path), hint="delete it to start over"
+            ) from error
         if header["fingerprint"] != fingerprint:
             raise SaeError(
                 "the trainer state belongs to another configuration or other states",

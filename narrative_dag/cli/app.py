@@ -1,0 +1,25 @@
+"""The command `narrative-dag`. Exit status: 0, 1 for wrong input, 2 for wrong usage."""
+
+import sys
+
+import typer
+
+from narrative_dag.cli import world
+from narrative_dag.errors import NarrativeError
+
+app = typer.Typer(
+    name="narrative-dag",
+    help="Train language models to write interactive storyworlds, in measured cycles.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(world.app, name="world")
+
+
+def main() -> None:
+    """Run the command line; bad input is printed as one line and exits with status 1."""
+    try:
+        app()
+    except NarrativeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,205 @@
+"""`narrative-dag cycle run`: the next cycles without a server, in the instance that the web UI shows."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from narrative_dag.config import CycleConfig
+from narrative_dag.errors import NarrativeError
+from narrative_dag.home import Home
+from narrative_dag.partitions import BOOTSTRAP, CYCLE_KEYS, STAGES, bootstrap_key, cycle_number, parents_of
+from narrative_dag.stages.result import Progress
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from resources.house import House
+
+app = typer.Typer(no_args_is_help=True, help="Cycles of play, features, reward and training.")
+
+
+@app.callback()
+def _cycle() -> None:
+    """Cycles of play, features, reward and training."""
+
+
+@app.command()
+def run(
+    cycles: Annotated[
+        int, typer.Option(min=1, help="how many cycles to make, from the first that is not finished")
+    ] = 1,
+    home: Annotated[
+        Path | None, typer.Option(help="folder of the stores; else NARRATIVE_HOME, else .narrative")
+    ] = None,
+    verbose: Annotated[bool, typer.Option(help="show Dagster's log")] = False,
+) -> None:
+    """Make the next cycles; after a kill, go on with the stage that was not finished."""
+    place = Home.at(home)
+    with reporter() as progress:
+        made = run_cycles(place, cycles, progress, log_level="INFO" if verbose else "CRITICAL")
+    print(json.dumps(made, sort_keys=True))
+
+
+@contextmanager
+def reporter() -> Iterator[Progress]:
+    """Progress bars on a terminal's standard error, plain lines on anything else."""
+    from resources.progress import ProgressLines, subject
+
+    if not sys.stderr.isatty():
+        yield ProgressLines(lambda line: print(line, file=sys.stderr, flush=True))
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            key = subject(what)
+            if key not in tasks or done < bars.tasks[tasks[key]].completed:
+                tasks[key] = bars.add_task(what)
+            bars.update(tasks[key], description=what, completed=done, total=total)
+
+        yield show
+
+
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    instance: "dg.DagsterInstance"
+    house: "House"
+    config: CycleConfig
+    progress: Progress
+    log_level: str
+
+    def unfinished(self, assets: tuple[str, ...], key: str | None) -> list[str]:
+        """Assets not made from their present inputs, or not checked, and what is made from those; in order."""
+        found: list[str] = []
+        for asset in assets:
+            place = key or bootstrap_key(asset)
+            again = any(parent in found and at == place for parent, at in parents_of(asset, place))
+            if again or not (self.house.finished(asset, place, self.config) and self._checked(asset, place)):
+                found.append(asset)
+        return found
+
+    def _checked(self, asset: str, key: str) -> bool:
+        """Whether every check of an asset ran on what is stored, and every blocking one passed."""
+        from dagster._core.event_api import PartitionKeyFilter
+        from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
+
+        from assets.checks import CHECKS
+
+        blocking = {spec.key: spec.blocking for c in CHECKS for spec in c.check_specs if spec.asset_key.path == [asset]}
+        if not blocking:
+            return True
+        entry = self.house.lineage.find(asset, key)
+        found = self.instance.event_log_storage.get_latest_asset_check_execution_by_key(
+            list(blocking), partition_filter=PartitionKeyFilter(key=key)
+        )
+        passing: dict[bool, set[Status]] = {True: {Status.SUCCEEDED}, False: {Status.SUCCEEDED, Status.FAILED}}
+        return entry is not None and all(
+            check in found and found[check].run_id == entry.dagster_run and found[check].status in passing[must]
+            for check, must in blocking.items()
+        )
+
+    def materialize(self, job: str, assets: list[str], key: str | None) -> None:
+        """Run part of a job in this process.
+
+        Raises:
+            NarrativeError: a stage or a blocking check failed.
+        """
+        import dagster as dg
+
+        from narrative_dag.definitions import compose
+        from resources.instance import process_tags
+
+        result = (
+            compose(self.house, self.progress)
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=self.instance,
+                partition_key=key,
+                asset_selection=[dg.AssetKey(asset) for asset in assets],
+                run_config={"loggers": {"console": {"config": {"log_level": self.log_level}}}},
+                tags=process_tags(),
+                raise_on_error=False,
+            )
+        )
+        if not result.success:
+            raise NarrativeError(_reason(result), where=f"{job} of {key}" if key else job, hint="run it again to go on")
+
+
+def _reason(result: "dg.ExecuteInProcessResult") -> str:
+    """Why a run failed: the first failed step's innermost cause, or the first blocking check that did not pass."""
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error is not None:
+            error = event.step_failure_data.error
+            while error.cause is not None:
+                error = error.cause
+            return f"{event.step_key}: {error.message.strip()}"
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.blocking:
+            return f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {check.description or ''}"
+    return "the run failed"
+
+
+def run_cycles(home: Home, count: int, progress: Progress, *, log_level: str = "CRITICAL") -> dict[str, Any]:
+    """Make what comes before the first cycle where it is missing, then the next cycles.
+
+    Stages that are finished with the same inputs are not made again.
+
+    Args:
+        home: the folder of the stores.
+        count: how many cycles.
+        progress: called as stages go on.
+        log_level: of Dagster's log on the terminal.
+
+    Returns:
+        `home`, `seconds`, and `cycles`: for each its key, the stages made, their content hashes and headline figures.
+
+    Raises:
+        NarrativeError: a stage or a blocking check failed, or another command holds the home.
+    """
+    from resources.compute import Compute
+    from resources.house import House
+    from resources.instance import close_abandoned_runs, exclusive, open_instance
+
+    started = time.monotonic()
+    house = House(home=str(home.root), compute=Compute())
+    with exclusive(home), open_instance(home) as instance:
+        close_abandoned_runs(instance)
+        runner = _Runner(instance, house, CycleConfig.from_environment(), progress, log_level)
+        pending = [key for key in CYCLE_KEYS if house.lineage.find("cycle_report", key) is None][:count]
+        bootstrap = runner.unfinished(BOOTSTRAP, None)
+        if bootstrap and cycle_number(pending[0]) > 0:
+            bootstrap = [asset for asset in bootstrap if house.lineage.find(asset, bootstrap_key(asset)) is None]
+        if bootstrap:
+            runner.materialize("bootstrap_job", bootstrap, None)
+        made = []
+        for key in pending:
+            stages = runner.unfinished(STAGES, key)
+            runner.materialize("cycle_job", stages, key)
+            entries = {stage: house.lineage.find(stage, key) for stage in STAGES}
+            made.append(
+                {
+                    "cycle": key,
+                    "made": stages,
+                    "content_hashes": {stage: entry.content_hash for stage, entry in entries.items() if entry},
+                    "figures": dict(entries["cycle_report"].metrics) if entries["cycle_report"] else {},
+                    "seconds": sum(entry.seconds for entry in entries.values() if entry),
+                }
+            )
+    return {
+        "home": str(home.root),
+        "bootstrap": bootstrap,
+        "cycles": made,
+        "seconds": round(time.monotonic() - started, 3),
+    }

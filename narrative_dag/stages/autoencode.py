@@ -1,0 +1,60 @@
+"""Autoencoders: sparse features of the states met in play."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from narrative_dag.config import CycleConfig
+from narrative_dag.stages.result import Progress, StageResult, silent, training_log
+
+
+def train_saes(
+    config: CycleConfig, cycle: str, rollouts: pa.Table, out: Path, work: Path, progress: Progress = silent
+) -> StageResult:
+    """Train every run of `config.sae` in one pass and write them as `sae-0`, `sae-1`, ...
+
+    Args:
+        config: the runs, and how many states they see at most (whole playthroughs are drawn).
+        cycle: partition key.
+        rollouts: table `rollouts`.
+        out: folder of the autoencoders.
+        work: folder of checkpoints; an interrupted training goes on from there, with the same result.
+        progress: called as training goes on.
+
+    Raises:
+        SaeError: there are no states, or they cannot be split into training and test playthroughs.
+    """
+    from narrative_dag.sae.rollouts import train_on_rollouts
+
+    seed = config.seed_of(cycle, "sae")
+    trained = train_on_rollouts(
+        sample_playthroughs(rollouts, config.sae_states, seed),
+        config.sae,
+        seed,
+        checkpoint_dir=work,
+        progress=lambda done, total: progress("train autoencoders", done, total),
+    )
+    for i, sae in enumerate(trained.saes):
+        sae.save(out / f"sae-{i}")
+    means = {
+        name: float(np.mean([getattr(metrics, name) for metrics in trained.metrics]))
+        for name in ("fvu", "fvu_scaled", "fvu_pca", "l0", "dead_share")
+    }
+    if trained.mcc:
+        means["mcc"] = float(np.mean(trained.mcc))
+    log = training_log("sae_checkpoint", ((row.run, row.step, row.metric, row.value) for row in trained.log))
+    return StageResult(means, log)
+
+
+def sample_playthroughs(rollouts: pa.Table, most: int, seed: int) -> pl.DataFrame:
+    """Whole playthroughs, drawn at random, of `most` rows at most, in the table's order; all when they are fewer."""
+    frame = pl.DataFrame(rollouts)
+    if len(frame) <= most:
+        return frame
+    sizes = frame.group_by("storyworld_id", "playthrough", maintain_order=True).len("pages")
+    order = np.random.default_rng([seed, 0x9A6E]).permutation(len(sizes))
+    shuffled = sizes[order.tolist()]
+    chosen = shuffled.filter(pl.col("pages").cum_sum() <= most)
+    return frame.join(chosen, on=["storyworld_id", "playthrough"], how="semi", maintain_order="left")

@@ -1,0 +1,1 @@
+"""Dagster resources: where tables, models and runs are kept, and where stages run."""
