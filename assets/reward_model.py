@@ -24,7 +24,7 @@ def reward_model(
     with house.stage(context, progress) as stage:
         worlds, pages = stage.table("storyworlds"), stage.table("rollouts")
         verdicts, result = house.compute.run(
-            lambda: build_reward(stage.config, stage.cycle, worlds, pages, stage.artifact("sae_checkpoint"), stage.out)
+            lambda: build_reward(stage.config, stage.cycle, worlds, pages, stage.artifact("sae_checkpoint"), stage.out, stage.progress)
         )
         stage.write("verdicts", verdicts)
         stage.record(result)

@@ -48,6 +48,9 @@ def conditional_information(
 ) -> ConditionalInformation:
     """I(levels; availability | context) for every pair of columns; rows with context -1 are left out.
 
+    Memory: 8 (permutations + 1) F A bytes, so availabilities that live in one context are better passed context by
+    context.
+
     Args:
         levels: [n, F], from 0, few; see `levels.positive_levels`.
         availability: [n, A].

@@ -36,10 +36,10 @@ def raw_dimensions(states: Array, levels: int = 3) -> Predictors:
 
 
 def principal_components(states: Array, train: npt.NDArray[np.bool_], levels: int = 3) -> Predictors:
-    """All principal components of the training pages' standardised states."""
+    """All principal components of the training pages' standardised states, those without variance left out."""
     scaled = _scaled(states, train)
-    _, vectors = np.linalg.eigh(scaled[train].T @ scaled[train])
-    values = scaled @ vectors[:, ::-1]
+    variances, vectors = np.linalg.eigh(scaled[train].T @ scaled[train])
+    values = scaled @ vectors[:, variances > 1e-9 * variances[-1]][:, ::-1]
     return Predictors(values.astype(np.float32), lambda v: quantile_levels(v, levels + 1))
 
 

@@ -50,7 +50,7 @@ def held_out_loss(
     test: npt.NDArray[np.bool_],
     *,
     selected: int = 10,
-    ridge: float = 3.0,
+    ridge: float = 1.0,
 ) -> HeldOutLoss:
     """Losses on the rows marked by `test` [n] of models fitted on the others.
 

@@ -39,16 +39,17 @@ class CouplingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     permutations: int = Field(
-        default=500,
+        default=1000,
         ge=1,
-        description="permutations of whole playthroughs within a context; few of them bound p, and so q, from below",
+        description="permutations of whole playthroughs within a context; p is at least 1 / (permutations + 1), "
+        "q at least that over the share of coupled pairs",
     )
     minimum_pages: int = Field(default=50, ge=2, description="pages below which a context's options are undecidable")
     levels: int = Field(
         default=3, ge=1, le=20, description="quantile levels of positive activations; 1: the gate alone"
     )
     selected: int = Field(default=10, ge=1, description="features that predict an affordance in U_S")
-    ridge: float = Field(default=3.0, gt=0, description="penalty of the logistic slopes on standardised features")
+    ridge: float = Field(default=1.0, gt=0, description="penalty of the logistic slopes on standardised features")
     test_share: float = Field(default=0.3, gt=0, lt=1, description="share of playthroughs held out for U_S")
     bootstrap: int = Field(default=1000, ge=10, description="resamples of held-out playthroughs")
     confidence: float = Field(default=0.95, gt=0, lt=1, description="confidence of the intervals")
@@ -101,7 +102,8 @@ def measure_coupling(
 
     Tertiles are those of a context's own pages, so bits bound I(z; a | C) from below. Where a feature does not vary on
     the context's pages nothing can be tested: bits and `correlation` are 0, p and q 1, and the pair is not counted
-    among the hypotheses that q corrects for.
+    among the hypotheses that q corrects for. U_S splits playthroughs by `seed`; an autoencoder that has seen the states
+    of held-out pages has not seen their availabilities.
 
     Raises:
         AffordanceError: the codes do not belong to the rollouts, or are negative or not finite.
@@ -116,7 +118,7 @@ def measure_coupling(
     live = np.flatnonzero((codes > 0).any(axis=0))
     table = _pairs(affordances, codes, live, playthroughs, seed, config, sae)
     significant = table.filter((pl.col("q") <= config.false_discovery) & (pl.col("bits") > 0))
-    best = table.group_by("storyworld_id", "encounter", "option").agg(pl.col("bits").max())["bits"]
+    best = table.group_by("storyworld_id", "encounter", "option", maintain_order=True).agg(pl.col("bits").max())["bits"]
     shares = _shares(affordances, states, codes, playthroughs, seed, config)
     summary = CouplingSummary(
         affordances=counts.total,

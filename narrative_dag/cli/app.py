@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from narrative_dag.cli import world
+from narrative_dag.cli import cycle, demo, query, ui, world
 from narrative_dag.errors import NarrativeError
 
 app = typer.Typer(
@@ -14,6 +14,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(world.app, name="world")
+app.add_typer(cycle.app, name="cycle")
+app.command("query")(query.query)
+app.command("ui")(ui.ui)
+app.command("demo")(demo.demo)
 
 
 def main() -> None:

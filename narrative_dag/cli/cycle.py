@@ -138,16 +138,16 @@ class _Runner:
 
 
 def _reason(result: "dg.ExecuteInProcessResult") -> str:
-    """Why a run failed: the first failed step's innermost cause, or the first blocking check that did not pass."""
+    """Why a run failed: the first blocking check that did not pass, or the first failed step's innermost cause."""
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.blocking:
+            return f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {check.description or ''}"
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error is not None:
             error = event.step_failure_data.error
             while error.cause is not None:
                 error = error.cause
             return f"{event.step_key}: {error.message.strip()}"
-    for check in result.get_asset_check_evaluations():
-        if not check.passed and check.blocking:
-            return f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {check.description or ''}"
     return "the run failed"
 
 

@@ -67,7 +67,7 @@ class Learner:
         # young averages forget their start faster
         decay = min(config.average, (1 + update) / (10 + update)) if config.average else 0.0
         for name, tensor in self.policy.weights().items():
-            self.average[name].mul_(decay).add_(tensor, alpha=1 - decay)
+            self.average[name].lerp_(tensor, 1 - decay)
         self.progress = replace(self.progress, update=update)
         return float(norm)
 

@@ -1,8 +1,9 @@
 """SweepWeave storyworlds from a folder: what can be played joins the rollouts, the rest is listed with reasons."""
 
 import hashlib
+import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from narrative_dag.storyworld.errors import StoryworldError
 from narrative_dag.storyworld.model import Mode, Storyworld
 from narrative_dag.storyworld.sweepweave import NoticeKind, load
 from narrative_dag.tables import TABLES
+
+REFUSALS = "refused.json"
+"""File beside the imported ones: what was refused, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,13 @@ def import_worlds(config: CycleConfig, folder: Path | None, out: Path, progress:
             shutil.copyfile(path, out / path.name)
             rows.append(_row(len(rows), path, world))
         progress("import", i + 1, len(files))
+    (out / REFUSALS).write_text(json.dumps([asdict(refusal) for refusal in refused], indent=1), encoding="utf-8")
     return ImportResult(pa.Table.from_pylist(rows, schema=TABLES["storyworlds"].schema), tuple(refused))
+
+
+def read_refusals(folder: Path) -> tuple[Refusal, ...]:
+    """What an import refused, from the folder that it filled."""
+    return tuple(Refusal(**entry) for entry in json.loads((folder / REFUSALS).read_text(encoding="utf-8")))
 
 
 def _row(position: int, path: Path, world: Storyworld) -> dict[str, Any]:

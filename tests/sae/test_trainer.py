@@ -132,15 +132,15 @@ def test_learning_rate_rises_stays_and_falls():
 
 @pytest.mark.parametrize(
     ("architecture", "bias"),
-    [(TopKConfig(k_features=64, k=3), -2.5), (StandardConfig(k_features=64, l1=0.02), -30.0)],
+    [(TopKConfig(k_features=64, k=3), -2.5), (StandardConfig(k_features=64, l1=0.02), -6.0)],
 )
 def test_auxiliary_loss_revives_dead_features(architecture, bias):
-    data = synthetic_states(2000, 16, 32, 2, seed=2).states
+    data = synthetic_states(4000, 32, 64, 3, seed=2).states
 
     def silent(aux_weight):
         config = SaeConfig(
             runs=(RunConfig(architecture=architecture, lr=1e-2),),
-            epochs=20,
+            epochs=8,
             batch_size=100,
             aux_weight=aux_weight,
             dead_window=0.05,

@@ -1,0 +1,86 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+SMALL = """
+seed = 5
+seeds = 60
+rollouts = 8
+playthroughs = 12
+imported_playthroughs = 4
+max_steps = 10
+sae_states = 400
+[author]
+broken_json = 0.1
+[policy]
+layers = 1
+width = 32
+heads = 2
+vocabulary = 400
+[warm_start]
+steps = 30
+checkpoint_every = 5
+[sampling]
+max_tokens = 300
+[sae]
+epochs = 8
+[rl]
+epochs = 2
+rollouts = 8
+minibatches = 2
+[rl.sampling]
+max_tokens = 300
+[evaluation]
+samples = 8
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """`narrative-dag` on one home, with a configuration of seconds."""
+
+    home: Path
+    config: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        names = ("NARRATIVE_WORLDS", "MLFLOW_TRACKING_URI", "DAGSTER_HOME")
+        kept = {name: value for name, value in os.environ.items() if name not in names}
+        return {**kept, "NARRATIVE_HOME": str(self.home), "NARRATIVE_CONFIG": str(self.config)}
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", "from narrative_dag.cli.app import main; main()", *arguments]
+        return subprocess.Popen(
+            command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def run(self, *arguments: str) -> str:
+        process = self.start(*arguments)
+        output, errors = process.communicate(timeout=500)
+        assert process.returncode == 0, errors[-3000:]
+        return output
+
+    def cycles(self, count: int) -> dict[str, object]:
+        """What `cycle run` says in its last line."""
+        return json.loads(self.run("cycle", "run", "--cycles", str(count)).splitlines()[-1])
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("config") / "small.toml"
+    file.write_text(SMALL)
+    return file
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, config) -> tuple[Command, dict[str, object]]:
+    """A home with two cycles, never disturbed, and what the command said."""
+    command = Command(tmp_path_factory.mktemp("finished") / "home", config)
+    return command, command.cycles(2)
