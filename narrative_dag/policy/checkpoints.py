@@ -99,8 +99,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, to
     for key, tensor in tensors.items():
         position, name = key.split("/", 1)
         parameter = parameters[int(position)]
-        # step counters stay on the CPU, where AdamW keeps them
-        device = parameter.device if tensor.shape == parameter.shape else torch.device("cpu")
+        # AdamW keeps its step counters on the CPU
+        device = torch.device("cpu") if name == "step" else parameter.device
         optimizer.state[parameter][name] = tensor.clone().to(device)
 
 

@@ -34,7 +34,7 @@ class WarmStartConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = Field(900, ge=1, description="optimizer steps")
+    steps: int = Field(700, ge=1, description="optimizer steps")
     batch: int = Field(8, ge=1, description="documents a step, of similar length")
     muon_lr: float = Field(0.02, gt=0, description="Muon learning rate, hidden matrices")
     adamw_lr: float = Field(2e-3, gt=0, description="AdamW learning rate, embeddings, norms and biases")
@@ -54,7 +54,7 @@ class SamplingConfig(BaseModel):
 
     temperature: float = Field(1.0, gt=0, description="divides the logits; 1 while training")
     max_tokens: int = Field(400, ge=1, description="longest text in tokens, prompt included")
-    batch: int = Field(32, ge=1, description="sequences decoded together; 32 keeps a tiny model's cache in the CPU's")
+    batch: int = Field(100, ge=1, description="sequences decoded together")
 
 
 class RlConfig(BaseModel):
@@ -68,7 +68,7 @@ class RlConfig(BaseModel):
     microbatch: int = Field(8, ge=1, description="rows of one forward pass, of similar length")
     lr: float = Field(2e-4, gt=0, description="peak learning rate; 1e-4..2e-4 tiny, 1e-5..2e-5 GPT-2")
     final_lr: float = Field(0.15, gt=0, le=1, description="learning rate of the last update, share of the peak")
-    warmup: int = Field(10, ge=0, description="updates of linear warm-up")
+    warmup: int = Field(5, ge=0, description="updates of linear warm-up")
     clip: float = Field(1.0, gt=0, description="gradient norm limit")
     ratio_low: float = Field(0.2, gt=0, lt=1, description="the ratio is clipped below 1 - this")
     ratio_high: float = Field(0.28, gt=0, description="the ratio is clipped above 1 + this")
