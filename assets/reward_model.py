@@ -1,10 +1,10 @@
 """The frozen reward of the cycle: verifiers, weights and feature quality, and its verdicts on what was written."""
 
 import dagster as dg
-from narrative_dag.stages.reward import build_reward
 
 from assets.keys import CYCLE, GPU, cycles, table_metadata
 from narrative_dag.stages.result import Progress
+from narrative_dag.stages.reward import build_reward
 from resources.house import House
 
 
@@ -24,7 +24,9 @@ def reward_model(
     with house.stage(context, progress) as stage:
         worlds, pages = stage.table("storyworlds"), stage.table("rollouts")
         verdicts, result = house.compute.run(
-            lambda: build_reward(stage.config, stage.cycle, worlds, pages, stage.artifact("sae_checkpoint"), stage.out, stage.progress)
+            lambda: build_reward(
+                stage.config, stage.cycle, worlds, pages, stage.artifact("sae_checkpoint"), stage.out, stage.progress
+            )
         )
         stage.write("verdicts", verdicts)
         stage.record(result)

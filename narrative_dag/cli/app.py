@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from narrative_dag.cli import cycle, demo, query, ui, world
+from narrative_dag.cli import author, cycle, demo, query, score, ui, world
 from narrative_dag.errors import NarrativeError
 
 app = typer.Typer(
@@ -15,6 +15,8 @@ app = typer.Typer(
 )
 app.add_typer(world.app, name="world")
 app.add_typer(cycle.app, name="cycle")
+app.command("author")(author.author)
+app.command("score")(score.score)
 app.command("query")(query.query)
 app.command("ui")(ui.ui)
 app.command("demo")(demo.demo)

@@ -11,7 +11,7 @@ class PolicyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str = Field("tiny", description="`tiny`: GPT-2 architecture from scratch; else a folder of a causal LM")
-    vocabulary: int = Field(1000, ge=300, le=60_000, description="tokens of the trained tokenizer (tiny)")
+    vocabulary: int = Field(1200, ge=300, le=60_000, description="tokens of the trained tokenizer (tiny)")
     layers: int = Field(3, ge=1, description="transformer layers (tiny)")
     width: int = Field(192, ge=8, description="width of the residual stream (tiny)")
     heads: int = Field(3, ge=1, description="attention heads (tiny)")
@@ -68,7 +68,7 @@ class RlConfig(BaseModel):
     microbatch: int = Field(8, ge=1, description="rows of one forward pass, of similar length")
     lr: float = Field(2e-4, gt=0, description="peak learning rate; 1e-4..2e-4 tiny, 1e-5..2e-5 GPT-2")
     final_lr: float = Field(0.15, gt=0, le=1, description="learning rate of the last update, share of the peak")
-    warmup: int = Field(5, ge=0, description="updates of linear warm-up")
+    warmup: int = Field(10, ge=0, description="updates of linear warm-up")
     clip: float = Field(1.0, gt=0, description="gradient norm limit")
     ratio_low: float = Field(0.2, gt=0, lt=1, description="the ratio is clipped below 1 - this")
     ratio_high: float = Field(0.28, gt=0, description="the ratio is clipped above 1 + this")

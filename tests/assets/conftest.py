@@ -11,24 +11,27 @@ ROOT = Path(__file__).parents[2]
 
 SMALL = """
 seed = 5
-seeds = 60
+seeds = 10
 rollouts = 8
 playthroughs = 12
 imported_playthroughs = 4
 max_steps = 10
-sae_states = 400
+sae_states = 1000
 [author]
-broken_json = 0.1
+broken_json = 0.0
+dangling = 0.0
 [policy]
-layers = 1
-width = 32
-heads = 2
-vocabulary = 400
+layers = 2
+width = 96
+heads = 3
+vocabulary = 500
 [warm_start]
-steps = 30
-checkpoint_every = 5
+steps = 220
+batch = 4
+checkpoint_every = 20
 [sampling]
-max_tokens = 300
+temperature = 0.3
+max_tokens = 500
 [sae]
 epochs = 8
 [rl]
@@ -36,7 +39,7 @@ epochs = 2
 rollouts = 8
 minibatches = 2
 [rl.sampling]
-max_tokens = 300
+max_tokens = 500
 [evaluation]
 samples = 8
 """

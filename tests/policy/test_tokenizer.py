@@ -45,9 +45,21 @@ def test_ends_count_the_characters_written_so_far(tokenizer: DraftTokenizer, tex
 def test_structure_and_known_keys_are_single_tokens(tokenizer: DraftTokenizer) -> None:
     ids = tokenizer.encode('"title":"The pier","do":["nudge Mara.Trust 0.2"],"to":"e1"}')
     pieces = [tokenizer.decode([i]) for i in ids]
-    assert '","do":["nudge' in pieces
+    assert '","do":["nudge ' in pieces
     assert '"],"to":"' in pieces
     assert " 0.2" in pieces
+
+
+def test_a_name_is_the_same_token_wherever_it_stands(tokenizer: DraftTokenizer) -> None:
+    (name,), (trait,) = tokenizer.encode("Mara"), tokenizer.encode("Trust")
+    for text in (
+        '{"Mara":{"Trust":0.2}}',
+        '"do":["nudge Mara.Trust 0.2"]',
+        "0.1 and Mara.Trust > 0.3",
+        "0 < Mara.Trust",
+    ):
+        assert tokenizer.encode(text).count(name) == 1
+        assert tokenizer.encode(text).count(trait) == 1
 
 
 def test_special_tokens_have_ids_of_their_own(tokenizer: DraftTokenizer) -> None:
