@@ -7,14 +7,17 @@ A query builds its views in memory, so it neither waits for a writer nor holds a
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import polars as pl
 import pyarrow as pa
 
 from narrative_dag.errors import NarrativeError
 from narrative_dag.tables import TABLES, Table
 from resources.files import replace
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _SCALARS = {
     pa.string(): "VARCHAR",
@@ -64,7 +67,7 @@ class Catalog:
             "hive_partitioning = true, union_by_name = true, hive_types = {'cycle': VARCHAR})"
         )
 
-    def _create_views(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _create_views(self, connection: "DuckDBPyConnection") -> None:
         for table in TABLES.values():
             view = _name(table.name)
             connection.execute(f"CREATE VIEW {view} AS {self._source(table)}")
@@ -72,8 +75,10 @@ class Catalog:
             for column in table.columns:
                 connection.execute(f"COMMENT ON COLUMN {view}.{_name(column.name)} IS {_text(column.description)}")
 
-    def connect(self) -> duckdb.DuckDBPyConnection:
+    def connect(self) -> "DuckDBPyConnection":
         """An in-memory database with a view for each table, as the warehouse is now; empty tables are empty views."""
+        import duckdb
+
         connection = duckdb.connect()
         self._create_views(connection)
         return connection
@@ -84,6 +89,8 @@ class Catalog:
         Raises:
             QueryError: DuckDB refuses it, or it is a statement without a result.
         """
+        import duckdb
+
         with self.connect() as connection:
             try:
                 relation = connection.sql(sql)
@@ -96,6 +103,8 @@ class Catalog:
 
     def rebuild(self) -> Path:
         """Write the views to `file`, atomically: who has the old file open keeps it."""
+        import duckdb
+
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.file.parent, prefix=".catalog.") as folder:
             passing = Path(folder) / self.file.name

@@ -1,6 +1,7 @@
 """`narrative-dag cycle run`: the next cycles without a server, in the instance that the web UI shows."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from resources.house import House
+
+STAGE_LINE = re.compile(r" of (cycle-\d+|seeds|imported)$")
+"""What the progress of a whole stage is called, as against a part of its work."""
 
 app = typer.Typer(no_args_is_help=True, help="Cycles of play, features, reward and training.")
 
@@ -49,7 +53,7 @@ def run(
 
 @contextmanager
 def reporter() -> Iterator[Progress]:
-    """Progress bars on a terminal's standard error, plain lines on anything else."""
+    """On a terminal's standard error bars of what is going on and a line a finished stage; on anything else lines."""
     from resources.progress import ProgressLines, subject
 
     if not sys.stderr.isatty():
@@ -65,7 +69,14 @@ def reporter() -> Iterator[Progress]:
 
         def show(what: str, done: int, total: int) -> None:
             key = subject(what)
-            if key not in tasks or done < bars.tasks[tasks[key]].completed:
+            if done >= total:
+                if key in tasks:
+                    task = bars.tasks[bars.task_ids.index(tasks[key])]
+                    if STAGE_LINE.search(key):
+                        bars.console.print(f"{key}: {task.elapsed or 0.0:.1f} s", highlight=False)
+                    bars.remove_task(tasks.pop(key))
+                return
+            if key not in tasks:
                 tasks[key] = bars.add_task(what)
             bars.update(tasks[key], description=what, completed=done, total=total)
 

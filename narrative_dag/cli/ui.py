@@ -26,12 +26,13 @@ STOP_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A child: its command, and the address that answers once it is up."""
+    """A child: its command, the address that answers once it is up, its page, and the signal that it ends on."""
 
     name: str
     command: tuple[str, ...]
     probe: str | None = None
     page: str | None = None
+    stop: signal.Signals = signal.SIGINT
 
 
 def servers(home: Home, port: int, mlflow_port: int) -> tuple[Server, ...]:
@@ -53,6 +54,7 @@ def servers(home: Home, port: int, mlflow_port: int) -> tuple[Server, ...]:
             (str(scripts / "mlflow"), "ui", *store, "--host", HOST, "--port", str(mlflow_port), "--workers", "1"),
             f"{mlflow}/health",
             mlflow,
+            signal.SIGTERM,
         ),
     )
 
@@ -92,9 +94,10 @@ def running(
                 )
         yield started
     finally:
-        for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            for process in started.values():
-                _signal_group(process.pid, stop)
+        for stop in (None, signal.SIGTERM, signal.SIGKILL):
+            for child in children:
+                if child.name in started:
+                    _signal_group(started[child.name].pid, stop or child.stop)
             until = time.monotonic() + STOP_SECONDS
             while time.monotonic() < until and any(_group_alive(process) for process in started.values()):
                 time.sleep(0.1)

@@ -61,4 +61,9 @@ class SaeConfig(BaseModel):
     )
     log_every: float = Field(default=0.02, gt=0, le=1, description="share of the steps between log rows")
     checkpoint_every: float = Field(default=0.1, gt=0, le=1, description="share of the steps between checkpoints")
+    threads: int = Field(
+        default=1,
+        ge=1,
+        description="CPU threads; products this small lose more to waiting than they gain from a second",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: CUDA where there is a GPU")

@@ -6,7 +6,8 @@ Nothing is read back from the device inside a step.
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,7 +80,7 @@ def train(
         trainer.restore(saved)
     save_every = max(1, round(config.checkpoint_every * trainer.steps))
     report_every = max(1, trainer.steps // 200)
-    with torch.no_grad():
+    with torch.no_grad(), _threads(config.threads):
         while trainer.step < trainer.steps:
             trainer.advance()
             if checkpoint_dir is not None and (trainer.step % save_every == 0 or trainer.step == trainer.steps):
@@ -87,6 +88,19 @@ def train(
             if progress is not None and (trainer.step % report_every == 0 or trainer.step == trainer.steps):
                 progress(trainer.step, trainer.steps)
     return SaeTraining(trainer.folded(), trainer.log)
+
+
+@contextmanager
+def _threads(count: int) -> "Iterator[None]":
+    """Computes with this number of CPU threads; results depend on it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def learning_rate_factor(step: int, steps: int, warmup: float, decay: float) -> float:

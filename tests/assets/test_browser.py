@@ -87,7 +87,7 @@ def test_chromium_is_installed():
 def test_the_lineage_page_shows_the_stages_of_a_cycle(pages, page):
     page.goto(f"{pages['dagster-webserver']}/locations/narrative_dag/asset-groups/cycle/lineage")
     for stage in STAGES:
-        shortened = re.compile(f"^({stage}|{stage[:8]}…{stage[-8:]})$")
+        shortened = re.compile(f"^({stage}|{stage[:6]}.*{stage[-6:]})$")
         expect(page.get_by_text(shortened).first).to_be_visible(timeout=PATIENCE)
 
 

@@ -2,7 +2,7 @@ import signal
 import subprocess
 
 import pytest
-from conftest import Command
+from small_cycles import Command
 
 from narrative_dag.partitions import STAGES
 

@@ -19,7 +19,7 @@ def _sharper(policy: Policy) -> Policy:
     """Larger logits, so that rows end at different lengths."""
     with torch.no_grad():
         policy.model.transformer.wte.weight.mul_(8.0)
-        policy.model.transformer.wte.weight[policy.tokenizer.eos].mul_(1.5)
+        policy.model.transformer.wte.weight[policy.tokenizer.eos].mul_(3.0)
     return policy
 
 

@@ -127,7 +127,7 @@ class _Author:
         count = 2 + int(self.chance(0.15 * self.quality))
         motifs = [str(m) for m in self.rng.permutation(list(MOTIFS))[:count]]
         before = {key: list(values) for key, values in self.moved.items()}
-        gated = i > 0 and self.chance(0.2 + 0.8 * self.quality)
+        gated = i > 0 and self.chance(0.4 + 0.6 * self.quality)
         options = []
         for o, motif in enumerate(motifs):
             other = self.pick(self.others)
@@ -206,7 +206,7 @@ class _Author:
     def gate(self, moved: dict[tuple[str, str], list[float]]) -> str:
         """A gate: one that an earlier choice decides at high quality, else one that never changes."""
         spread = sorted(key for key, values in moved.items() if max(values) - min(values) > 0.15)
-        if spread and self.chance(0.2 + 0.8 * self.quality):
+        if spread and self.chance(0.4 + 0.6 * self.quality):
             who, what = spread[int(self.rng.integers(len(spread)))]
             threshold = round((max(moved[who, what]) + min(moved[who, what])) / 2, 1) + 0.0
             return f"{who}.{what} {self.pick(('>', '>', '<'))} {threshold:g}"
