@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from narrative_dag.policy.errors import PolicyError
-from narrative_dag.policy.sampling import Samples
-from narrative_dag.policy.tokenizer import DraftTokenizer
+
+if TYPE_CHECKING:
+    from narrative_dag.policy.sampling import Samples
+    from narrative_dag.policy.tokenizer import DraftTokenizer
 
 Span = tuple[int, int, float]
 """Characters [start, end) of a text and the credit of having written them: below 0 for a broken place."""
@@ -39,7 +41,7 @@ class Score(Protocol):
         """One verdict for each text, in order."""
 
 
-def score_samples(score: Score, samples: Samples) -> list[Scored]:
+def score_samples(score: Score, samples: "Samples") -> list[Scored]:
     """Score samples. Raises PolicyError when the verdicts do not match the texts or each other."""
     scored = list(score(samples.texts, samples.truncated))
     if len(scored) != len(samples):
@@ -53,7 +55,7 @@ def score_samples(score: Score, samples: Samples) -> list[Scored]:
     return scored
 
 
-def token_credit(tokenizer: DraftTokenizer, ids: Sequence[int], spans: Sequence[Span]) -> npt.NDArray[np.float32]:
+def token_credit(tokenizer: "DraftTokenizer", ids: Sequence[int], spans: Sequence[Span]) -> npt.NDArray[np.float32]:
     """The credit of every token [len(ids)]: a span's value goes to each token that writes one of its characters.
 
     Overlapping spans add up. `ids` spell the scored text; an end token beyond the text takes part in no span, except
@@ -73,7 +75,7 @@ def token_credit(tokenizer: DraftTokenizer, ids: Sequence[int], spans: Sequence[
 
 
 def completion_credit(
-    tokenizer: DraftTokenizer, samples: Samples, scored: Sequence[Scored]
+    tokenizer: "DraftTokenizer", samples: "Samples", scored: Sequence[Scored]
 ) -> list[npt.NDArray[np.float32]]:
     """For each sample, the credit of its completion's tokens, end token included."""
     skip = 0 if tokenizer.bos is None else 1
