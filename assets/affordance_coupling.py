@@ -1,9 +1,9 @@
 """How much each feature tells about which options are open, given where the player stands, in bits."""
 
 import dagster as dg
-from narrative_dag.stages.couple import couple
 
 from assets.keys import CYCLE, cycles, table_metadata
+from narrative_dag.stages.couple import couple
 from narrative_dag.stages.result import Progress
 from resources.house import House
 

@@ -1,9 +1,9 @@
 """The cycle on one page: the figures of every stage."""
 
 import dagster as dg
-from narrative_dag.stages.report import report
 
 from assets.keys import CYCLE, cycles
+from narrative_dag.stages.report import report
 from narrative_dag.stages.result import Progress
 from resources.house import House
 

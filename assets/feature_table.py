@@ -1,9 +1,9 @@
 """Which features fire on which pages, and a catalogue of the features: density, stability, label, strongest page."""
 
 import dagster as dg
-from narrative_dag.stages.features import tabulate
 
 from assets.keys import CYCLE, cycles, table_metadata
+from narrative_dag.stages.features import tabulate
 from narrative_dag.stages.result import Progress
 from resources.house import House
 

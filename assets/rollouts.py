@@ -24,7 +24,9 @@ def rollouts(
     with house.stage(context, progress) as stage:
         imported = stage.table("storyworlds", IMPORTED)
         files = stage.artifact("imported_storyworlds", IMPORTED)
-        pages = play_storyworlds(stage.config, stage.cycle, stage.table("storyworlds"), imported, files, stage.progress)
+        pages, figures = play_storyworlds(
+            stage.config, stage.cycle, stage.table("storyworlds"), imported, files, stage.progress
+        )
         stage.write("rollouts", pages)
-        stage.measure({"pages": pages.num_rows})
+        stage.measure(figures)
     return stage.result()

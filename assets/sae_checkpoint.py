@@ -1,9 +1,9 @@
 """Sparse autoencoders of the states met in play: one for each seed of the configuration, with their training log."""
 
 import dagster as dg
-from narrative_dag.stages.autoencode import train_saes
 
 from assets.keys import CYCLE, GPU, cycles
+from narrative_dag.stages.autoencode import train_saes
 from narrative_dag.stages.result import Progress
 from resources.house import House
 

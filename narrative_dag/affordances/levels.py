@@ -15,26 +15,30 @@ def positive_levels(values: npt.NDArray[np.floating[Any]], count: int = 3) -> Le
     """
     ordered = np.sort(values, axis=0)
     positive = (ordered > 0).sum(axis=0)
-    return _by_thresholds(values, ordered, positive, count, (values > 0).astype(np.int8))
+    levels = (values > 0).astype(np.int8)
+    n = len(values)
+    for cut in range(1, count):
+        place = n - positive + -(-cut * positive // count) - 1
+        threshold = np.take_along_axis(ordered, np.clip(place, 0, n - 1)[None, :], axis=0)
+        levels += (values > threshold).astype(np.int8)
+    return levels
 
 
 def quantile_levels(values: npt.NDArray[np.floating[Any]], count: int = 4) -> Levels:
-    """0..count-1 by quantiles of the column, for variables of both signs; [n, F]."""
+    """0..count-1 by quantiles of the column, for variables of both signs; [n, F].
+
+    Equal values share a level. A cut that falls on a tie goes to the side that leaves the more even split, and never
+    to one that leaves none while the column varies: a column and its negative are split alike.
+    """
     ordered = np.sort(values, axis=0)
-    everything = np.full(values.shape[1], len(values))
-    return _by_thresholds(values, ordered, everything, count, np.zeros(values.shape, dtype=np.int8))
-
-
-def _by_thresholds(
-    values: npt.NDArray[np.floating[Any]],
-    ordered: npt.NDArray[np.floating[Any]],
-    members: npt.NDArray[np.int_],
-    count: int,
-    levels: Levels,
-) -> Levels:
+    levels = np.zeros(values.shape, dtype=np.int8)
     n = len(values)
     for cut in range(1, count):
-        place = n - members + (cut * members + count - 1) // count - 1
-        threshold = np.take_along_axis(ordered, np.clip(place, 0, n - 1)[None, :], axis=0)
-        levels = levels + (values > threshold).astype(np.int8)
+        threshold = ordered[min(max(-(-cut * n // count) - 1, 0), n - 1)]
+        above, from_it = values > threshold, values >= threshold
+        share_above, share_from = above.mean(axis=0), from_it.mean(axis=0)
+        wanted = 1.0 - cut / count
+        nearer = np.abs(share_from - wanted) < np.abs(share_above - wanted)
+        chosen = (share_from < 1.0) & (nearer | (share_above == 0.0))
+        levels += np.where(chosen, from_it, above).astype(np.int8)
     return levels

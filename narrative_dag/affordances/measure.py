@@ -85,6 +85,10 @@ class CouplingSummary(BaseModel):
     u_s: Share | None = Field(description="coupling of the autoencoder's features")
     controls: dict[str, Share] = Field(description="the same for `random`, `raw` and `pca` predictors")
     margins: dict[str, Share] = Field(description="u_s minus each control, with the interval of the difference")
+    seen_share: float | None = Field(
+        description="share of the held-out pages that decide u_s whose exact state is also a training page's: near 1, "
+        "u_s says that states tell options apart, not that features generalise"
+    )
 
 
 class CouplingResult(NamedTuple):
@@ -120,6 +124,7 @@ def measure_coupling(
     significant = table.filter((pl.col("q") <= config.false_discovery) & (pl.col("bits") > 0))
     best = table.group_by("storyworld_id", "encounter", "option", maintain_order=True).agg(pl.col("bits").max())["bits"]
     shares = _shares(affordances, states, codes, playthroughs, seed, config)
+    seen = _seen_share(affordances, states, held_out(playthroughs, config.test_share, seed)) if shares else None
     summary = CouplingSummary(
         affordances=counts.total,
         too_few_pages=counts.too_few_pages,
@@ -135,6 +140,7 @@ def measure_coupling(
         u_s=shares.get("features"),
         controls={name: share for name, share in shares.items() if name in ("random", "raw", "pca")},
         margins={name[1:]: share for name, share in shares.items() if name.startswith("-")},
+        seen_share=seen,
     )
     return CouplingResult(table, summary, open_options_correlation(codes, open_options(rollouts)))
 
@@ -215,6 +221,17 @@ def _shares(
         if name != "features":
             shares[f"-{name}"] = _share(values[0] - values[i], samples[:, 0] - samples[:, i], config)
     return shares
+
+
+def _seen_share(affordances: list[EncounterAffordances], states: Array, test: npt.NDArray[np.bool_]) -> float | None:
+    """Share of the held-out pages of decidable encounters whose state is that of a training page there."""
+    seen = total = 0
+    for encounter in affordances:
+        held = test[encounter.rows]
+        known = {state.tobytes() for state in states[encounter.rows[~held]]}
+        seen += sum(state.tobytes() in known for state in states[encounter.rows[held]])
+        total += int(held.sum())
+    return seen / total if total else None
 
 
 def _share(value: float, samples: npt.NDArray[np.float64], config: CouplingConfig) -> Share:

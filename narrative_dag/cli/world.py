@@ -91,7 +91,8 @@ def replay(
     figures = {
         "plays": result.plays,
         "steps": result.steps,
-        "mismatches": [{"place": m.place, "expected": m.expected, "found": m.found} for m in result.mismatches],
+        "mismatches": len(result.mismatches),
+        "differences": [{"place": m.place, "expected": m.expected, "found": m.found} for m in result.mismatches],
     }
     print(json.dumps(figures, ensure_ascii=False))
     if result.mismatches:

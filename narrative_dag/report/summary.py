@@ -12,6 +12,7 @@ _POLICY = (
     ("raw validity (JSON)", "raw_validity"),
     ("parsed validity (playable)", "parsed_validity"),
     ("reward", "reward"),
+    ("  without feature quality", "comparable_reward"),
 )
 _FEATURES = (
     ("KL to the reference, nats a token", "kl"),
@@ -21,6 +22,8 @@ _FEATURES = (
     ("  control: random features", "u_s_random"),
     ("  control: raw dimensions", "u_s_raw"),
     ("  control: PCA", "u_s_pca"),
+    ("  held-out pages with a state of training", "seen_share"),
+    ("decidable affordances", "decidable"),
 )
 
 
@@ -40,12 +43,14 @@ class CycleSummary:
             "raw_validity": figure("raw_validity"),
             "parsed_validity": figure("parsed_validity"),
             "reward": figure("reward"),
+            "comparable_reward": figure("comparable_reward"),
             "components": {name: figure(name) for name in StoryWorldVerifiers.weights},
             "kl": figure("kl"),
             "l0": figure("l0"),
             "fvu": figure("fvu"),
             "u_s": figure("u_s"),
             "controls": {name: figure(f"u_s_{name}") for name in ("random", "raw", "pca")},
+            "seen_share": figure("seen_share"),
             "seconds": round(sum(self.seconds.values()), 3),
         }
 

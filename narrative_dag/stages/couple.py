@@ -50,5 +50,13 @@ def couple(
     if summary.u_s is not None:
         metrics |= {"u_s": summary.u_s.value, "u_s_low": summary.u_s.low, "u_s_high": summary.u_s.high}
     metrics |= {f"u_s_{name}": share.value for name, share in summary.controls.items()}
+    for name, margin in summary.margins.items():
+        metrics |= {
+            f"u_s_over_{name}": margin.value,
+            f"u_s_over_{name}_low": margin.low,
+            f"u_s_over_{name}_high": margin.high,
+        }
+    if summary.seen_share is not None:
+        metrics["seen_share"] = summary.seen_share
     progress("measure coupling", 1, 1)
     return measured.table.to_arrow().cast(TABLES["affordance_coupling"].schema), metrics

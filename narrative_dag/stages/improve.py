@@ -1,6 +1,6 @@
 """Improvement: policy gradient on the cycle's frozen reward, then the policy's figures on fixed prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -65,6 +65,7 @@ def improve_policy(
     measures = evaluation.measures
     metrics = {
         "evaluation_reward": measures.reward,
+        "comparable_reward": comparable_reward(measures.components),
         **{f"evaluation_{name}": value for name, value in measures.components.items()},
         "raw_validity": measures.components["valid_json"],
         "parsed_validity": measures.validity,
@@ -78,6 +79,13 @@ def improve_policy(
     }
     rows = [*trained.log, *evaluation.log(config.rl.epochs)]
     return StageResult(metrics, training_log("policy_checkpoint", (("", r.step, r.metric, r.value) for r in rows)))
+
+
+def comparable_reward(components: Mapping[str, float]) -> float:
+    """The weighted mean of the components that mean the same in every cycle: all but feature quality, whose
+    autoencoders are refitted; in [0, 1]."""
+    weights = {name: w for name, w in StoryWorldVerifiers.weights.items() if name != "feature_quality"}
+    return sum(weight * components[name] for name, weight in weights.items()) / sum(weights.values())
 
 
 class Scorer:

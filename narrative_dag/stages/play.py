@@ -7,6 +7,7 @@ import pyarrow as pa
 from narrative_dag.config import CycleConfig
 from narrative_dag.stages.imports import read_import
 from narrative_dag.stages.result import Progress, silent
+from narrative_dag.states.encoder import Encoder
 from narrative_dag.states.playthroughs import record
 from narrative_dag.storyworld.draft import compile_text
 from narrative_dag.tables import TABLES
@@ -19,8 +20,8 @@ def play_storyworlds(
     imported: pa.Table,
     imports: Path,
     progress: Progress = silent,
-) -> pa.Table:
-    """Table `rollouts` of a cycle.
+) -> tuple[pa.Table, dict[str, float]]:
+    """Table `rollouts` of a cycle, and its figures: pages, storyworlds played, colliding names in the state vector.
 
     Args:
         config: playthroughs a storyworld, and their length.
@@ -35,13 +36,17 @@ def play_storyworlds(
     files = {row["storyworld_id"]: row["text"] for row in imported.to_pylist()}
     tables = []
     total = len(drafts) + len(files)
+    collisions = 0
     for identity, text in drafts.items():
         world = compile_text(text).world
+        collisions += Encoder(world).collisions
         tables.append(record(world, identity, "policy", config.playthroughs, seed, config.max_steps))
         progress("play", len(tables), total)
     for identity, name in files.items():
         world = read_import(imports / name)
+        collisions += Encoder(world).collisions
         tables.append(record(world, identity, "imported", config.imported_playthroughs, seed, config.max_steps))
         progress("play", len(tables), total)
     schema = TABLES["rollouts"].schema
-    return pa.concat_tables(tables).cast(schema) if tables else schema.empty_table()
+    rollouts = pa.concat_tables(tables).cast(schema) if tables else schema.empty_table()
+    return rollouts, {"pages": rollouts.num_rows, "storyworlds": total, "collisions": collisions}

@@ -122,12 +122,16 @@ def test_replay_compares_and_tells(world, tmp_path):
     path = tmp_path / "trace.json"
     path.write_text(json.dumps(trace))
     agreed = run("world", "replay", world, path)
-    assert (agreed.returncode, json.loads(agreed.stdout)) == (0, {"plays": 1, "steps": 2, "mismatches": []})
+    assert (agreed.returncode, json.loads(agreed.stdout)) == (
+        0,
+        {"plays": 1, "steps": 2, "mismatches": 0, "differences": []},
+    )
     trace["plays"][0]["end"]["turn"] = 3
     path.write_text(json.dumps(trace))
     differed = run("world", "replay", world, path)
     assert differed.returncode == 1
-    assert json.loads(differed.stdout)["mismatches"] == [{"place": "plays[0].end.turn", "expected": "3", "found": "2"}]
+    assert json.loads(differed.stdout)["mismatches"] == 1
+    assert json.loads(differed.stdout)["differences"] == [{"place": "plays[0].end.turn", "expected": "3", "found": "2"}]
 
 
 def test_play_takes_numbers_and_quits_at_the_end_of_input(world):

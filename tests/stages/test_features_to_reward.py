@@ -35,7 +35,7 @@ def storyworlds(config: CycleConfig) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def rollouts(config: CycleConfig, storyworlds: pa.Table) -> pa.Table:
-    return play_storyworlds(config, CYCLE, storyworlds, storyworlds.slice(0, 0), Path())
+    return play_storyworlds(config, CYCLE, storyworlds, storyworlds.slice(0, 0), Path())[0]
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +53,10 @@ def test_only_playable_storyworlds_are_played_and_each_the_same_number_of_times(
     playable = {row["storyworld_id"] for row in storyworlds.to_pylist() if row["valid"]}
     assert set(rollouts["storyworld_id"].to_pylist()) == playable
     assert set(rollouts["playthrough"].to_pylist()) == set(range(config.playthroughs))
-    again = play_storyworlds(config, CYCLE, storyworlds, storyworlds.slice(0, 0), Path())
+    again, figures = play_storyworlds(config, CYCLE, storyworlds, storyworlds.slice(0, 0), Path())
     assert again.equals(rollouts)
-    assert not play_storyworlds(config, "cycle-0001", storyworlds, storyworlds.slice(0, 0), Path()).equals(rollouts)
+    assert figures == {"pages": rollouts.num_rows, "storyworlds": len(playable), "collisions": 0}
+    assert not play_storyworlds(config, "cycle-0001", storyworlds, storyworlds.slice(0, 0), Path())[0].equals(rollouts)
 
 
 def test_a_sample_of_playthroughs_is_whole_ordered_and_within_its_size(rollouts: pa.Table) -> None:

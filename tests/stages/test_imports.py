@@ -40,7 +40,7 @@ def test_real_storyworlds_are_imported_and_played(tmp_path: Path) -> None:
     assert [refusal.file for refusal in imported.refused] == ["w19.json.gz"]
     config = CycleConfig(imported_playthroughs=2, max_steps=10)
     nothing = TABLES["storyworlds"].schema.empty_table()
-    rollouts = play_storyworlds(config, "cycle-0000", nothing, imported.storyworlds, tmp_path / "out")
+    rollouts, _ = play_storyworlds(config, "cycle-0000", nothing, imported.storyworlds, tmp_path / "out")
     assert set(rollouts["source"].to_pylist()) == {"imported"}
     played = set(rollouts["storyworld_id"].to_pylist())
     assert played <= set(imported.storyworlds["storyworld_id"].to_pylist())
