@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from narrative_dag.reward.quality import Calibration, feature_quality
-from narrative_dag.reward.verifiers import VERIFIER_VERSION, RewardConfig, RewardError, StoryWorldVerifiers, Verdict
+from narrative_dag.reward.verifiers import (
+    VERIFIER_VERSION,
+    RewardConfig,
+    RewardError,
+    StoryWorldVerifiers,
+    Verdict,
+    load_verifiers,
+)
 from narrative_dag.sae.folded import FoldedSae
 from narrative_dag.states.encoder import ENCODER_VERSION
 
@@ -52,7 +59,7 @@ class RewardBundle:
 
     def verifiers(self, play_seed: int | None = None) -> StoryWorldVerifiers:
         """The verifiers with this bundle's feature quality; `play_seed` None: the configuration's."""
-        return StoryWorldVerifiers(self.config, self.quality, play_seed)
+        return load_verifiers(self.config.verifiers)(self.config, self.quality, play_seed)
 
     def score(self, text: str) -> Verdict:
         """The verdict on a text, by the training playthroughs."""
@@ -66,7 +73,7 @@ class RewardBundle:
         manifest = _Manifest(
             verifier_version=VERIFIER_VERSION,
             encoder_version=ENCODER_VERSION,
-            weights=dict(StoryWorldVerifiers.weights),
+            weights=dict(load_verifiers(self.config.verifiers).weights),
             config=self.config,
             calibrations=self.calibrations,
         )
@@ -89,7 +96,7 @@ class RewardBundle:
         for what, found, wanted in (
             ("verifiers of version", manifest.verifier_version, VERIFIER_VERSION),
             ("state vectors of version", manifest.encoder_version, ENCODER_VERSION),
-            ("weights", manifest.weights, dict(StoryWorldVerifiers.weights)),
+            ("weights", manifest.weights, dict(load_verifiers(manifest.config.verifiers).weights)),
         ):
             if found != wanted:
                 raise RewardError(

@@ -22,21 +22,27 @@ class Case:
         playthroughs: how many seeded random playthroughs to judge it by.
         seed: their seed.
         max_steps: choices after which a playthrough is cut.
+        refusal: why the text is not read at all; None when it is.
     """
 
     text: str
     playthroughs: int
     seed: int
     max_steps: int
+    refusal: str | None = None
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
         """Everything that keeps the text from being a storyworld, with positions; empty when it compiles."""
+        if self.refusal is not None:
+            return (Problem("json", "", self.refusal),)
         return () if self.compiled is not None else tuple(problems(self.text))
 
     @cached_property
     def compiled(self) -> Compiled | None:
         """The storyworld with its source positions; None when the text does not compile."""
+        if self.refusal is not None:
+            return None
         try:
             return compile_text(self.text)
         except DraftError:

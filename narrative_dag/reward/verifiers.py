@@ -13,7 +13,8 @@ Another component takes five lines:
             return Component(float(len(case.text) < 1200), f"{len(case.text)} characters")
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -26,7 +27,7 @@ from narrative_dag.reward.case import Case
 from narrative_dag.states.playthroughs import Survey
 from narrative_dag.storyworld.draft import Compiled, Problem, effect_verb
 from narrative_dag.storyworld.model import Effect, Key, SetNumber, Storyworld
-from narrative_dag.storyworld.script import Constant, Event, Expression, SpoolStatus, Variable, walk
+from narrative_dag.storyworld.script import Constant, Expression, SpoolStatus, Variable, walk
 
 VERIFIER_VERSION = "1"
 """Changes whenever the same text could get another score."""
@@ -47,6 +48,12 @@ class RewardConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    verifiers: str = Field(
+        "narrative_dag.reward.verifiers:StoryWorldVerifiers",
+        pattern=r"^[\w.]+:\w+$",
+        description="the class, as module:name; a subclass may add components",
+    )
+    max_characters: int = Field(50_000, ge=1, description="longer texts are not read: they score 0")
     playthroughs: int = Field(24, ge=1, description="random playthroughs a storyworld is judged by")
     max_steps: int = Field(40, ge=1, description="choices after which a playthrough is cut")
     play_seed: int = Field(101, description="seed of those playthroughs while training; evaluation uses another")
@@ -121,13 +128,16 @@ class StoryWorldVerifiers:
         if missing:
             raise RewardError(f"no method for {', '.join(missing)}", hint="define a method of that name")
 
-    def case(self, text: str) -> Case:
-        """The text, ready to be judged."""
-        return Case(text, self.config.playthroughs, self.play_seed, self.config.max_steps)
+    def case(self, text: str, truncated: bool = False) -> Case:
+        """The text, ready to be judged; `truncated`: its writer met the length limit before the end."""
+        refusal = "the writer met the length limit" if truncated else None
+        if len(text) > self.config.max_characters:
+            refusal = f"{len(text)} characters, at most {self.config.max_characters} are read"
+        return Case(text, self.config.playthroughs, self.play_seed, self.config.max_steps, refusal)
 
-    def judge(self, text: str) -> Verdict:
+    def judge(self, text: str, truncated: bool = False) -> Verdict:
         """Judge a draft: every component's score, and their weighted mean."""
-        return self.judge_case(self.case(text))
+        return self.judge_case(self.case(text, truncated))
 
     def judge_case(self, case: Case) -> Verdict:
         """Judge a text that is already being looked at."""
@@ -175,52 +185,68 @@ class StoryWorldVerifiers:
         return Component(sum(parts) / len(parts), detail)
 
     def effect_diversity(self, case: Case) -> Component:
-        """Distinct (operator, variable) pairs among the effects that changed something in play, distinct operators."""
+        """Distinct (operator, variable) pairs among the effects that changed something in play, and their operators.
+
+        An effect on a number that nothing else reads counts half, one on a spool without encounters not at all.
+        """
         world, played, compiled = case.world, case.played, case.compiled
         if world is None or played is None or compiled is None:
             return _UNPLAYABLE
+        members = {spool.id for spool in world.spools if spool.members}
+        read = _read(world)
         pairs: set[tuple[str, Key | str]] = set()
+        operators: set[str] = set()
+        total = 0.0
         spans: list[Span] = []
-        for e, o, option in world.options():
-            for r, reaction in enumerate(option.reactions):
-                for i, effect in enumerate(reaction.effects):
-                    pair = (effect_verb(effect), _target(effect))
-                    if played.changes[e, o, r, i] > 0 and pair not in pairs:
-                        pairs.add(pair)
-                        spans.append(_span(compiled, f"encounters[{e}].options[{o}].reactions[{r}].do[{i}]", 0.3))
-        operators = {operator for operator, _ in pairs}
-        score = 0.5 * min(1.0, len(pairs) / self.config.effects) + 0.5 * min(
-            1.0, len(operators) / self.config.operators
-        )
-        return Component(
-            score, f"{len(pairs)} working effects by {', '.join(sorted(operators)) or 'none'}", tuple(spans)
-        )
+        for e, o, r, i, effect in _effects(world):
+            target = _target(effect)
+            pair = (effect_verb(effect), target)
+            counts = isinstance(target, tuple) or target in members
+            if not counts or played.changes[e, o, r, i] == 0 or pair in pairs:
+                continue
+            wanted = total < self.config.effects or (
+                pair[0] not in operators and len(operators) < self.config.operators
+            )
+            pairs.add(pair)
+            operators.add(pair[0])
+            worth = 1.0 if target in members or target in read else 0.5
+            total += worth
+            if wanted:
+                spans += _spans(compiled, f"encounters[{e}].options[{o}].reactions[{r}].do[{i}]", 0.3 * worth)
+        score = 0.5 * min(1.0, total / self.config.effects) + 0.5 * min(1.0, len(operators) / self.config.operators)
+        detail = f"{len(pairs)} working effects worth {total:g} by {', '.join(sorted(operators)) or 'none'}"
+        return Component(score, detail, tuple(spans))
 
     def secret_paths(self, case: Case) -> Component:
-        """The share of options behind a living gate, full in a band; some credit for gates on what effects move."""
+        """The share of options behind a living gate, full in a band; a fifth for gates on what effects move."""
         world, played, compiled = case.world, case.played, case.compiled
         if world is None or played is None or compiled is None:
             return _UNPLAYABLE
-        living, responsive, gated, spans = 0, 0, 0, []
-        moved = _moved(world, played)
+        moved = {_target(effect) for e, o, r, i, effect in _effects(world) if played.changes[e, o, r, i] > 0}
         options = list(world.options())
+        most = int(self.config.gated_high * len(options))
+        living, responsive, dead = [], [], []
         for e, o, option in options:
-            gates = (option.visibility, option.performability)
-            if all(isinstance(gate, Constant) for gate in gates):
+            gates = {"show": option.visibility, "if": option.performability}
+            closed = {name: gate for name, gate in gates.items() if not isinstance(gate, Constant)}
+            if not closed:
                 continue
-            gated += 1
-            path = f"encounters[{e}].options[{o}].if"
+            places = [f"encounters[{e}].options[{o}].{name}" for name in closed]
+            parts = [node for gate in closed.values() for node in walk(gate)]
             if 0 < played.performable[e, o] < played.entries[e]:
-                living += 1
-                spans.append(_span(compiled, path, 0.6))
-            elif any(_reads(node, moved) for gate in gates for node in walk(gate)):
-                responsive += 1
-                spans.append(_span(compiled, path, 0.1))
+                living.append(places)
+            elif played.performable[e, o] and any(_depends(node, moved) for node in parts):
+                responsive.append(places)
             else:
-                spans.append(_span(compiled, path, -0.3))
+                dead.append(places)
+        credits = [(places, 0.6) for places in living[:most]]
+        credits += [(places, 0.1) for places in responsive[: max(0, most - len(living))]]
+        credits += [(places, -0.3) for places in dead]
+        spans = [span for places, credit in credits for path in places for span in _spans(compiled, path, credit)]
         count = max(1, len(options))
-        score = 0.8 * self._band(living / count) + 0.2 * self._band((living + responsive) / count)
-        return Component(score, f"{living} of {gated} gates seen open and shut, {count} options", tuple(spans))
+        score = 0.8 * self._band(len(living) / count) + 0.2 * self._band((len(living) + len(responsive)) / count)
+        gated = len(living) + len(responsive) + len(dead)
+        return Component(score, f"{len(living)} of {gated} gates seen open and shut, {count} options", tuple(spans))
 
     def multiple_endings(self, case: Case) -> Component:
         """Endings (encounters without options) that plays reached."""
@@ -228,9 +254,18 @@ class StoryWorldVerifiers:
         if world is None or played is None or compiled is None:
             return _UNPLAYABLE
         reached = list(_endings(world, played))
-        spans = tuple(_span(compiled, f"encounters[{e}]", 0.3) for e in reached[1 : self.config.endings])
+        spans: list[Span] = []
+        for ending in reached[1 : self.config.endings]:
+            ways = [
+                f"encounters[{e}].options[{o}].reactions[{r}].to"
+                for e, o, option in world.options()
+                for r, reaction in enumerate(option.reactions)
+                if reaction.consequence == ending and played.reactions[e, o, r]
+            ]
+            ways += [f"encounters[{ending}].when", f"encounters[{ending}].id"]
+            spans += next(filter(None, (_spans(compiled, way, 0.3) for way in ways)), [])
         score = min(1.0, max(0, len(reached) - 1) / (self.config.endings - 1))
-        return Component(score, f"{len(reached)} endings reached", spans)
+        return Component(score, f"{len(reached)} endings reached", tuple(spans))
 
     def feature_quality(self, case: Case) -> Component:
         """Mean feature quality of the states met in play, under frozen autoencoders."""
@@ -252,9 +287,26 @@ def _blame(found: Sequence[Problem]) -> tuple[Span, ...]:
     return tuple(Span(p.start, p.end, BLAME) for p in found if p.start is not None and p.end is not None)
 
 
-def _span(compiled: Compiled, path: str, credit: float) -> Span:
-    start, end = compiled.spans.get(path, (0, 0))
-    return Span(start, end, credit)
+def _spans(compiled: Compiled, path: str, credit: float) -> list[Span]:
+    """The span of what is written at a path; none where nothing is."""
+    found = compiled.spans.get(path)
+    return [Span(*found, credit)] if found and credit else []
+
+
+def load_verifiers(name: str) -> type[StoryWorldVerifiers]:
+    """The class called `module:name`.
+
+    Raises:
+        RewardError: there is none, or it is no subclass of StoryWorldVerifiers.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise RewardError(f"no class {name}: {error}", where="reward.verifiers", hint="module:name") from error
+    if not (isinstance(found, type) and issubclass(found, StoryWorldVerifiers)):
+        raise RewardError(f"{name} is no subclass of StoryWorldVerifiers", where="reward.verifiers")
+    return found
 
 
 def _endings(world: Storyworld, played: Survey) -> dict[int, int]:
@@ -268,25 +320,37 @@ def _target(effect: Effect) -> Key | str:
     return (effect.target.character, effect.target.keyring) if isinstance(effect, SetNumber) else effect.spool
 
 
-def _moved(world: Storyworld, played: Survey) -> set[Key | str]:
-    """The variables and spools that an effect changed in play."""
+def _effects(world: Storyworld) -> "Iterator[tuple[int, int, int, int, Effect]]":
+    """Every effect with the positions of its encounter, option and reaction, and its own."""
+    for e, o, option in world.options():
+        for r, reaction in enumerate(option.reactions):
+            for i, effect in enumerate(reaction.effects):
+                yield e, o, r, i, effect
+
+
+def _read(world: Storyworld) -> set[Key | str]:
+    """The variables that something reads; an effect's reading of what it changes itself does not count."""
+    expressions: list[tuple[Expression, Key | str | None]] = []
+    for encounter in world.encounters:
+        expressions += [(encounter.acceptability, None), (encounter.desirability, None)]
+    for _, _, option in world.options():
+        expressions += [(option.visibility, None), (option.performability, None)]
+        expressions += [(reaction.desirability, None) for reaction in option.reactions]
+    expressions += [(effect.value, _target(effect)) for *_, effect in _effects(world)]
     return {
-        _target(effect)
-        for e, o, option in world.options()
-        for r, reaction in enumerate(option.reactions)
-        for i, effect in enumerate(reaction.effects)
-        if played.changes[e, o, r, i] > 0
+        (node.character, node.keyring)
+        for expression, own in expressions
+        for node in walk(expression)
+        if isinstance(node, Variable) and (node.character, node.keyring) != own
     }
 
 
-def _reads(node: Expression, moved: set[Key | str]) -> bool:
-    """Whether an expression depends on what changes in play; history always does."""
+def _depends(node: Expression, moved: set[Key | str]) -> bool:
+    """Whether a part of a gate reads a number or a spool that changed in play."""
     match node:
         case Variable(character=character, keyring=keyring):
             return (character, keyring) in moved
         case SpoolStatus(spool=spool):
             return spool in moved
-        case Event():
-            return True
         case _:
             return False

@@ -89,17 +89,17 @@ def comparable_reward(components: Mapping[str, float]) -> float:
 
 
 class Scorer:
-    """The reward as the trainer calls it. A truncated text needs no rule of its own: it is broken JSON."""
+    """The reward as the trainer calls it; a truncated text scores nothing, whatever it says."""
 
     def __init__(self, verifiers: StoryWorldVerifiers) -> None:
         self.verifiers = verifiers
 
     def __call__(self, texts: Sequence[str], truncated: Sequence[bool]) -> list[Scored]:
         """A score for each text, in order."""
-        return [self._scored(text) for text in texts]
+        return [self._scored(text, cut) for text, cut in zip(texts, truncated, strict=True)]
 
-    def _scored(self, text: str) -> Scored:
-        case = self.verifiers.case(text)
+    def _scored(self, text: str, truncated: bool) -> Scored:
+        case = self.verifiers.case(text, truncated)
         verdict = self.verifiers.judge_case(case)
         return Scored(
             reward=verdict.reward,

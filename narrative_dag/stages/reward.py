@@ -46,7 +46,7 @@ def build_reward(
     rows: list[dict[str, Any]] = []
     scores: dict[str, list[float]] = {}
     for done, world in enumerate(storyworlds.to_pylist(), start=1):
-        verdict = verifiers.judge(world["text"])
+        verdict = verifiers.judge(world["text"], world["truncated"])
         key = {"position": world["position"], "storyworld_id": world["storyworld_id"]}
         for name, component in verdict.components.items():
             weight = verdict.weights[name]

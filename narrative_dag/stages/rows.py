@@ -9,7 +9,10 @@ from narrative_dag.storyworld.draft import DraftError, compile_text, problems
 def draft_row(
     position: int, source: str, prompt: str, text: str, tokens: int = 0, truncated: bool = False
 ) -> dict[str, Any]:
-    """The row of a text that should be a draft: identity and hashes when it compiles, else why it does not."""
+    """The row of a text that should be a draft: identity and hashes when it compiles, else why it does not.
+
+    A truncated text is no storyworld, even where what there is of it compiles.
+    """
     row: dict[str, Any] = {
         "position": position,
         "source": source,
@@ -32,7 +35,8 @@ def draft_row(
     return row | {
         "storyworld_id": compiled.storyworld_id,
         "valid_json": True,
-        "valid": True,
+        "valid": not truncated,
+        "error": "the writer met the length limit" if truncated else None,
         "draft": compiled.canonical,
         "structural_hash": compiled.structural_hash,
         "title": compiled.draft.title,

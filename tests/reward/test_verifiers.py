@@ -1,12 +1,20 @@
 import copy
 import json
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 
 from narrative_dag.reward.case import Case
-from narrative_dag.reward.verifiers import Component, RewardConfig, RewardError, StoryWorldVerifiers, Verdict
+from narrative_dag.reward.verifiers import (
+    Component,
+    RewardConfig,
+    RewardError,
+    StoryWorldVerifiers,
+    Verdict,
+    load_verifiers,
+)
 
 GOOD: dict[str, Any] = {
     "theme": "harbor",
@@ -45,7 +53,7 @@ GOOD: dict[str, Any] = {
                 {"text": "Wait", "reactions": [{"text": "So.", "to": "end3"}]},
             ],
         },
-        {"id": "end1", "spool": "act_1", "text": "A."},
+        {"id": "end1", "spool": "act_1", "text": "A.", "when": "Oren.Trust > Oren.Fear"},
         {"id": "end2", "spool": "act_1", "text": "B."},
         {"id": "end3", "spool": "act_1", "text": "C."},
     ],
@@ -124,6 +132,8 @@ def test_secret_paths_count_gates_that_play_finds_open_and_shut() -> None:
     always_open = gated(None, None, "Mara.Trust > -0.9", None, None)
     reads_nothing_that_moves = gated(None, None, "Mara.Fear > 0.5", None, None)
     assert score(reads_nothing_that_moves, "secret_paths") == 0.0
+    assert score(gated("seen(end1)", None, "seen(e2)", "seen(end2)", "seen(e1)"), "secret_paths") == 0.0
+    assert score(gated(None, None, "Mara.Trust > 0.9", None, None), "secret_paths") == 0.0
     assert 0.0 < score(always_open, "secret_paths") < 0.3
 
 
@@ -154,6 +164,78 @@ def test_effects_that_change_nothing_or_repeat_add_no_diversity() -> None:
         for option in encounter.get("options", []):
             option["reactions"][0]["do"] += ["set Oren.Fear 0.3", "nudge Mara.Fear 0"]
     assert score(idle, "effect_diversity") == pytest.approx(single)
+
+
+def test_effects_that_nothing_reads_count_half_and_empty_spools_nothing() -> None:
+    unread = changed(encounters=copy.deepcopy(GOOD["encounters"]))
+    del unread["encounters"][2]["when"]
+    assert 0.7 < score(unread, "effect_diversity") < 1.0
+    hollow = changed(spools={"act_1": True, "a": False, "b": False, "c": False})
+    for encounter in hollow["encounters"]:
+        for option in encounter.get("options", []):
+            option["reactions"][0]["do"] = ["open a", "open b", "open c", "close a", "close b", "close c"]
+    assert score(hollow, "effect_diversity") == 0.0
+
+
+def test_credit_stops_where_the_score_does() -> None:
+    more = copy.deepcopy(GOOD)
+    names = [f"P{i}" for i in range(30)]
+    more["characters"]["Mara"] |= dict.fromkeys(names, 0.0)
+    effects = [f"nudge Mara.{name} 0.3" for name in names]
+    more["encounters"][0]["options"][0]["reactions"][0]["do"] += effects
+    more["encounters"][2]["when"] += "".join(f" and Mara.{name} > -1*Mara.{name}" for name in names[:10])
+    paid = sum(span.credit for span in judge(more).components["effect_diversity"].spans)
+    assert paid <= 0.3 * (6 + 4)
+    many = gated("Oren.Trust > -0.9", "Oren.Trust < 0.9", "Mara.Trust > 0.1", "Mara.Trust < 0.1", "Mara.Trust > 0")
+    gates = [span for span in judge(many).components["secret_paths"].spans if span.credit > 0]
+    assert len(gates) == 2
+
+
+def test_credit_for_gates_and_endings_falls_on_them() -> None:
+    text = json.dumps(GOOD)
+    components = judge(GOOD).components
+    (gate,) = components["secret_paths"].spans
+    assert text[gate.start : gate.end].strip('"') == "Mara.Trust > 0.1"
+    ways = [text[span.start : span.end].strip('"') for span in components["multiple_endings"].spans]
+    assert len(ways) == 2
+    assert set(ways) < {"end1", "end2", "end3"}
+    shown = copy.deepcopy(GOOD)
+    option = shown["encounters"][1]["options"][0]
+    option["show"] = option.pop("if")
+    (gate,) = judge(shown).components["secret_paths"].spans
+    assert json.dumps(shown)[gate.start : gate.end].strip('"') == "Mara.Trust > 0.1"
+
+
+def test_a_truncated_or_endless_text_scores_nothing() -> None:
+    verifiers = StoryWorldVerifiers(RewardConfig(max_characters=5000))
+    assert verifiers.judge(json.dumps(GOOD)).reward > 0.8
+    assert verifiers.judge(json.dumps(GOOD), truncated=True).reward == 0.0
+    assert verifiers.judge(json.dumps(GOOD) + " " * 5000).reward == 0.0
+
+
+NASTY = {
+    "empty": "",
+    "nesting bomb": "[" * 100_000,
+    "nested objects": '{"a":' * 20_000,
+    "huge number": json.dumps(GOOD).replace("0.4", "1e999"),
+    "long number": json.dumps(GOOD).replace("0.4", "9" * 5000),
+    "not a number": json.dumps(GOOD).replace("0.1", "NaN"),
+    "lone surrogate": json.dumps(GOOD).replace("Dusk", "\\ud800"),
+    "raw surrogate": json.dumps(GOOD).replace("Dusk", "\ud800"),
+    "nul": json.dumps(GOOD).replace("Dusk", "\x00"),
+    "duplicate keys": '{"title":1,"title":2}',
+    "a million characters": json.dumps(GOOD) + "x" * 1_000_000,
+    "deep gate": json.dumps(GOOD).replace("Mara.Trust > 0.1", "(" * 2000 + "Mara.Trust > 0.1" + ")" * 2000),
+}
+
+
+@pytest.mark.parametrize("text", NASTY.values(), ids=NASTY)
+def test_no_text_crashes_or_hangs_the_verifiers(text: str) -> None:
+    started = time.process_time()
+    verdict = judge(text)
+    assert 0.0 <= verdict.reward <= 0.96
+    assert all(component.detail for component in verdict.components.values())
+    assert time.process_time() - started < 5.0
 
 
 def test_a_loop_without_end_is_incomplete() -> None:
@@ -189,3 +271,11 @@ def test_a_weight_without_a_method_is_refused() -> None:
 
     with pytest.raises(RewardError, match="wit"):
         Wrong(RewardConfig())
+
+
+def test_a_class_is_found_by_its_name_and_a_wrong_name_is_refused() -> None:
+    assert load_verifiers(RewardConfig().verifiers) is StoryWorldVerifiers
+    assert load_verifiers(f"{__name__}:Brief").weights == Brief.weights
+    for name in ("no_such_module:A", "narrative_dag.reward.verifiers:Nothing", "narrative_dag.reward.verifiers:Span"):
+        with pytest.raises(RewardError, match="class"):
+            load_verifiers(name)
