@@ -75,7 +75,7 @@ def a_valid_storyworld(context: dg.AssetCheckExecutionContext, house: House) -> 
 
 @dg.asset_check(asset="policy_checkpoint", partitions_def=cycles)
 def better_than_champion(context: dg.AssetCheckExecutionContext, house: House) -> dg.AssetCheckResult:
-    """The policy's evaluation reward is above the champion's; then it is crowned, with its autoencoders and reward."""
+    """The policy's reward, without feature quality (refitted every cycle), is above the champion's: then it is crowned."""
     cycle, tracking = context.partition_key, house.tracking
     name = MODELS["policy_checkpoint"]
     champion = tracking.champion(name)
@@ -95,7 +95,7 @@ def better_than_champion(context: dg.AssetCheckExecutionContext, house: House) -
     return dg.AssetCheckResult(
         passed=held or score > best,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"evaluation_reward": score, "champion_before": "none" if champion is None else best},
+        metadata={"comparable_reward": score, "champion_before": "none" if champion is None else best},
     )
 
 

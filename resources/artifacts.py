@@ -11,6 +11,7 @@ from pathlib import Path
 from narrative_dag.errors import NarrativeError
 from resources.files import sync, sync_tree
 from resources.hashing import hash_folder
+from resources.locks import hold
 
 _FINGERPRINT = "fingerprint"
 
@@ -57,16 +58,31 @@ class Artifacts:
         return sum(file.stat().st_size for file in self.path(asset, cycle).rglob("*") if file.is_file())
 
     @contextmanager
+    def claim(self, asset: str, cycle: str, holder: str) -> Iterator[None]:
+        """Be the only writer of an artefact and its checkpoints; what a killed writer left is removed.
+
+        Args:
+            asset: the asset.
+            cycle: the partition's key.
+            holder: what other writers are told.
+
+        Raises:
+            HeldError: another writer, in any process, has the claim.
+        """
+        with hold(self.work / asset / f"{cycle}.lock", holder):
+            for left in (self.folder / asset).glob(f".{cycle}.*"):
+                shutil.rmtree(left)
+            yield
+
+    @contextmanager
     def publish(self, asset: str, cycle: str) -> Iterator[Path]:
         """A new folder to fill; at the end it takes its place, flushed and renamed.
 
-        An exception leaves the published artefact as it was. A reader never sees half a folder; where an artefact is
-        replaced, a kill between two renames leaves none, and the stage is then unfinished.
+        The caller has the claim. An exception leaves the published artefact as it was. A reader never sees half a
+        folder; where an artefact is replaced, a kill between two renames leaves none, and the stage is then unfinished.
         """
         home = self.folder / asset
         home.mkdir(parents=True, exist_ok=True)
-        for left in home.glob(f".{cycle}.*"):
-            shutil.rmtree(left)
         passing = Path(tempfile.mkdtemp(dir=home, prefix=f".{cycle}."))
         passing.chmod(0o755)
         try:

@@ -5,6 +5,7 @@ A query builds its views in memory, so it neither waits for a writer nor holds a
 """
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,10 @@ _SCALARS = {
 }
 
 
+class CatalogError(NarrativeError):
+    """A catalog file that cannot be written."""
+
+
 class QueryError(NarrativeError):
     """SQL that DuckDB refuses."""
 
@@ -49,6 +54,11 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def _literal(folder: Path) -> str:
+    """A folder in a DuckDB glob: what would be a wildcard stands for itself."""
+    return re.sub(r"[*?[]", r"[\g<0>]", str(folder))
+
+
 class Catalog:
     """Views over the warehouse in `folder`; `file` is where `rebuild` leaves them for other programs."""
 
@@ -63,7 +73,7 @@ class Catalog:
             return f"SELECT {', '.join(columns)}, NULL::VARCHAR AS cycle WHERE false"
         columns = [_name(c.name) for c in table.columns]
         return (
-            f"SELECT {', '.join(columns)}, cycle FROM read_parquet({_text(str(self.folder / files))}, "
+            f"SELECT {', '.join(columns)}, cycle FROM read_parquet({_text(f'{_literal(self.folder)}/{files}')}, "
             "hive_partitioning = true, union_by_name = true, hive_types = {'cycle': VARCHAR})"
         )
 
@@ -102,13 +112,22 @@ class Catalog:
             return frame
 
     def rebuild(self) -> Path:
-        """Write the views to `file`, atomically: who has the old file open keeps it."""
+        """Write the views to `file`, atomically: who has the old file open keeps it.
+
+        Raises:
+            CatalogError: the place cannot be written.
+        """
         import duckdb
 
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.file.parent, prefix=".catalog.") as folder:
-            passing = Path(folder) / self.file.name
-            with duckdb.connect(os.fspath(passing)) as connection:
-                self._create_views(connection)
-            replace(passing, self.file)
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.file.parent, prefix=".catalog.") as folder:
+                passing = Path(folder) / self.file.name
+                with duckdb.connect(os.fspath(passing)) as connection:
+                    self._create_views(connection)
+                replace(passing, self.file)
+        except (duckdb.Error, OSError) as error:
+            raise CatalogError(
+                str(error).strip(), where=str(self.file), hint="the tables are whole; the next stage tries again"
+            ) from error
         return self.file

@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import dagster as dg
@@ -16,10 +16,11 @@ from narrative_dag.home import Home, worlds_folder
 from narrative_dag.partitions import bootstrap_key, parents_of
 from narrative_dag.stages.result import Progress
 from resources.artifacts import Artifacts
-from resources.catalog import Catalog
+from resources.catalog import Catalog, CatalogError
 from resources.compute import Compute
 from resources.hashing import hash_folder, hash_json
 from resources.lineage import Entry, Lineage, Parent
+from resources.locks import HeldError
 from resources.stage import Stage
 from resources.tracking import Run, Tracking
 from resources.warehouse import Warehouse
@@ -31,11 +32,11 @@ MODELS: Mapping[str, str] = {
 }
 """Registered model of each asset that makes one."""
 
-SCORED_BY = "evaluation_reward"
+SCORED_BY = "comparable_reward"
 """Metric that the champion is chosen by."""
 
-TRACKED = frozenset({*MODELS, "base_policy", "cycle_report"})
-"""Assets with an MLflow run."""
+COPIED: Mapping[str, str] = {"base_policy": "model", "cycle_report": "report"}
+"""Assets, beside the registered models, whose artefact MLflow keeps a copy of, and what it is called there."""
 
 
 class House(dg.ConfigurableResource[None]):
@@ -109,7 +110,7 @@ class House(dg.ConfigurableResource[None]):
         that was there before. A kill at any moment leaves either that, the new one, or an unfinished one.
 
         Raises:
-            dagster.Failure: a parent is missing.
+            dagster.Failure: a parent is missing, or another run is at the same materialization.
         """
         asset = context.asset_key.path[-1]
         cycle = context.partition_key if context.has_partition_key else bootstrap_key(asset)
@@ -117,53 +118,64 @@ class House(dg.ConfigurableResource[None]):
             raise dg.Failure(
                 f"{asset} of {cycle} needs {' and '.join(missing)}: materialize that first", allow_retries=False
             )
-        what = f"{asset} of {cycle}"
-        progress(what, 0, 1)
-        config = CycleConfig.from_environment()
-        started = time.monotonic()
-        parents = self._parents(asset, cycle)
-        fingerprint = self.fingerprint(asset, cycle, config)
-        tags = {"dagster_run": context.run_id, "asset": asset, "partition": cycle, "fingerprint": fingerprint}
-        tracked = self.tracking.run(asset, cycle, tags) if asset in TRACKED else nullcontext(None)
-        with tracked as run:
-            with ExitStack() as publishing:
-                stage = Stage(
-                    warehouse=self.warehouse,
-                    artifacts=self.artifacts,
-                    lineage=self.lineage,
+        with self._claimed(asset, cycle, context.run_id):
+            what = f"{asset} of {cycle}"
+            progress(what, 0, 1)
+            config = CycleConfig.from_environment()
+            started = time.monotonic()
+            parents = self._parents(asset, cycle)
+            fingerprint = self.fingerprint(asset, cycle, config)
+            tags = {"dagster_run": context.run_id, "asset": asset, "partition": cycle, "fingerprint": fingerprint}
+            with self.tracking.run(asset, cycle, tags) as run:
+                with ExitStack() as publishing:
+                    stage = Stage(
+                        warehouse=self.warehouse,
+                        artifacts=self.artifacts,
+                        lineage=self.lineage,
+                        asset=asset,
+                        cycle=cycle,
+                        config=config,
+                        fingerprint=fingerprint,
+                        parents=parents,
+                        progress=progress,
+                        publishing=publishing,
+                    )
+                    yield stage
+                    self.lineage.forget(asset, cycle)
+                rows, size, content_hash = stage.store()
+                self._track(run, stage, content_hash)
+                stage.entry = Entry(
                     asset=asset,
                     cycle=cycle,
-                    config=config,
+                    content_hash=content_hash,
                     fingerprint=fingerprint,
                     parents=parents,
-                    progress=progress,
-                    publishing=publishing,
+                    code_version=__version__,
+                    dagster_run=context.run_id,
+                    mlflow_run=run.run_id,
+                    rows=rows,
+                    bytes=size,
+                    seconds=time.monotonic() - started,
+                    metrics=stage.metrics,
                 )
-                yield stage
-                self.lineage.forget(asset, cycle)
-            rows, size, content_hash = stage.store()
-            if run is not None:
-                self._track(run, stage, content_hash)
-            seconds = time.monotonic() - started
-            entry = Entry(
-                asset=asset,
-                cycle=cycle,
-                content_hash=content_hash,
-                fingerprint=fingerprint,
-                parents=parents,
-                code_version=__version__,
-                dagster_run=context.run_id,
-                mlflow_run=None if run is None else run.run_id,
-                rows=rows,
-                bytes=size,
-                seconds=seconds,
-                metrics=stage.metrics,
-            )
-            self.lineage.record(entry)
-            stage.entry = entry
-        self.artifacts.discard_work(asset, cycle)
-        self.catalog.rebuild()
-        progress(what, 1, 1)
+                self.lineage.record(stage.entry)
+            self.artifacts.discard_work(asset, cycle)
+            try:
+                self.catalog.rebuild()
+            except CatalogError as error:
+                context.log.warning(f"the catalog file is not renewed: {error}")
+            progress(what, 1, 1)
+
+    @contextmanager
+    def _claimed(self, asset: str, cycle: str, run: str) -> Iterator[None]:
+        with ExitStack() as held:
+            try:
+                held.enter_context(self.artifacts.claim(asset, cycle, f"run {run}"))
+            except HeldError as error:
+                raise dg.Failure(
+                    f"{asset} of {cycle} is {error.message}: wait until that has ended", allow_retries=False
+                ) from error
+            yield
 
     def _parents(self, asset: str, cycle: str) -> tuple[Parent, ...]:
         entries = [self.lineage.find(a, c) for a, c in parents_of(asset, cycle)]
@@ -176,7 +188,5 @@ class House(dg.ConfigurableResource[None]):
         if stage.asset in MODELS:
             folder = self.artifacts.path(stage.asset, stage.cycle)
             run.register(MODELS[stage.asset], folder, content_hash, stage.metrics.get(SCORED_BY))
-        elif self.artifacts.has(stage.asset, stage.cycle):
-            run.log_folder(
-                self.artifacts.path(stage.asset, stage.cycle), "model" if stage.asset == "base_policy" else "report"
-            )
+        elif stage.asset in COPIED:
+            run.log_folder(self.artifacts.path(stage.asset, stage.cycle), COPIED[stage.asset])

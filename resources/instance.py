@@ -1,17 +1,16 @@
 """The persistent Dagster instance of a home, and the runs that a killed process left open in it."""
 
-import fcntl
 import os
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import dagster as dg
 
-from narrative_dag.errors import NarrativeError
 from narrative_dag.home import Home
+from resources.locks import HeldError, hold
 
 PROCESS = "narrative/process"
 """Run tag: host and process id of the command that executes the run."""
@@ -29,11 +28,6 @@ UNFINISHED = (
 def process_tags() -> dict[str, str]:
     """The tag of runs that this process executes."""
     return {PROCESS: f"{socket.gethostname()}:{os.getpid()}"}
-
-
-def _alive(process: str) -> bool:
-    host, _, pid = process.rpartition(":")
-    return host != socket.gethostname() or Path(f"/proc/{pid}").exists()
 
 
 def _make_instance(home: Home) -> None:
@@ -56,16 +50,29 @@ def open_instance(home: Home) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Mark as failed every unfinished run whose command, on this host, is gone; their ids.
+def close_runs_of_commands(instance: dg.DagsterInstance) -> list[str]:
+    """Mark as failed every unfinished run of a command; their ids. The caller holds `exclusive`: all of them are dead.
 
     Left open, they would count against `max_concurrent_runs` for ever.
     """
+    return _close(instance, UNFINISHED, of_commands=True)
+
+
+def close_runs_of_servers(instance: dg.DagsterInstance) -> list[str]:
+    """Mark as failed every started run of the web UI and the daemon; their ids. The caller holds `serving`.
+
+    Queued runs stay: the daemon starts them.
+    """
+    states = tuple(status for status in UNFINISHED if status != dg.DagsterRunStatus.QUEUED)
+    return _close(instance, states, of_commands=False)
+
+
+def _close(instance: dg.DagsterInstance, states: tuple[dg.DagsterRunStatus, ...], *, of_commands: bool) -> list[str]:
     closed = []
-    for run in instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED))):
+    for run in instance.get_runs(dg.RunsFilter(statuses=list(states))):
         process = run.tags.get(PROCESS)
-        if process is not None and not _alive(process):
-            instance.report_run_failed(run, f"process {process} was killed")
+        if (process is not None) == of_commands:
+            instance.report_run_failed(run, f"{process or 'the server that ran it'} was killed")
             closed.append(run.run_id)
     return closed
 
@@ -75,14 +82,30 @@ def exclusive(home: Home) -> Iterator[None]:
     """Hold a home for one command that materializes.
 
     Raises:
-        NarrativeError: another one holds it.
+        HeldError: another one holds it.
     """
-    home.root.mkdir(parents=True, exist_ok=True)
-    with (home.root / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise NarrativeError(
-                "another command is materializing here", where=str(home.root), hint="wait for it, or use another home"
-            ) from error
+    with _held(home, ".lock", "another command is materializing here", "wait for it"):
         yield
+
+
+@contextmanager
+def serving(home: Home) -> Iterator[int]:
+    """Hold a home for the servers of one `ui`; the descriptor to pass on to them, so that they hold it too.
+
+    Raises:
+        HeldError: servers, even of a killed `ui`, hold it.
+    """
+    with _held(home, ".servers.lock", "servers are running here", "stop them") as descriptor:
+        yield descriptor
+
+
+@contextmanager
+def _held(home: Home, name: str, otherwise: str, hint: str) -> Iterator[int]:
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(hold(home.root / name, process_tags()[PROCESS]))
+        except HeldError as error:
+            raise HeldError(
+                f"{otherwise}, {error.message}", where=str(home.root), hint=f"{hint}, or use another home"
+            ) from error
+        yield descriptor

@@ -98,12 +98,12 @@ class Stage:
         self._notes[name] = value
 
     def history(self) -> list[Point]:
-        """The training log handed over, as metric histories."""
+        """The training log handed over, as metric histories `training/...`, apart from the figures."""
         log = self._tables.get(TRAINING_LOG)
         if log is None:
             return []
         return [
-            Point(f"{row['run']}/{row['metric']}" if row["run"] else row["metric"], row["value"], row["step"])
+            Point("/".join(filter(None, ("training", row["run"], row["metric"]))), row["value"], row["step"])
             for row in log.to_pylist()
             if math.isfinite(row["value"])
         ]

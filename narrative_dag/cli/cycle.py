@@ -7,24 +7,28 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from narrative_dag.config import CycleConfig
 from narrative_dag.errors import NarrativeError
 from narrative_dag.home import Home
-from narrative_dag.partitions import BOOTSTRAP, CYCLE_KEYS, STAGES, bootstrap_key, cycle_number, parents_of
-from narrative_dag.stages.result import Progress
+from narrative_dag.partitions import BOOTSTRAP, CYCLE_KEYS, CYCLES, STAGES, bootstrap_key, cycle_number, parents_of
 
 if TYPE_CHECKING:
     import dagster as dg
 
+    from narrative_dag.config import CycleConfig
+    from narrative_dag.stages.result import Progress
     from resources.house import House
 
 STAGE_LINE = re.compile(r" of (cycle-\d+|seeds|imported)$")
 """What the progress of a whole stage is called, as against a part of its work."""
+
+FROZEN = ("seed_storyworlds", "base_policy")
+"""What is kept once a cycle is finished, whatever the configuration says: later cycles are measured against it."""
 
 app = typer.Typer(no_args_is_help=True, help="Cycles of play, features, reward and training.")
 
@@ -52,7 +56,7 @@ def run(
 
 
 @contextmanager
-def reporter() -> Iterator[Progress]:
+def reporter() -> "Iterator[Progress]":
     """On a terminal's standard error bars of what is going on and a line a finished stage; on anything else lines."""
     from resources.progress import ProgressLines, subject
 
@@ -87,17 +91,25 @@ def reporter() -> Iterator[Progress]:
 class _Runner:
     instance: "dg.DagsterInstance"
     house: "House"
-    config: CycleConfig
-    progress: Progress
+    config: "CycleConfig"
+    progress: "Progress"
     log_level: str
 
     def unfinished(self, assets: tuple[str, ...], key: str | None) -> list[str]:
-        """Assets not made from their present inputs, or not checked, and what is made from those; in order."""
+        """Assets not made from their present inputs, unknown to Dagster or not checked, and what is made from those.
+
+        In order.
+        """
         found: list[str] = []
         for asset in assets:
             place = key or bootstrap_key(asset)
             again = any(parent in found and at == place for parent, at in parents_of(asset, place))
-            if again or not (self.house.finished(asset, place, self.config) and self._checked(asset, place)):
+            if (
+                again
+                or not self.house.finished(asset, place, self.config)
+                or not materialized(self.instance, self.house, asset, key)
+                or not self._checked(asset, place)
+            ):
                 found.append(asset)
         return found
 
@@ -148,6 +160,35 @@ class _Runner:
             raise NarrativeError(_reason(result), where=f"{job} of {key}" if key else job, hint="run it again to go on")
 
 
+def materialized(instance: "dg.DagsterInstance", house: "House", asset: str, key: str | None) -> bool:
+    """Whether an asset, of a cycle or unpartitioned, is stored and Dagster's last materialization of it is that.
+
+    A kill between the two leaves what is stored without its event.
+    """
+    import dagster as dg
+
+    entry = house.lineage.find(asset, key or bootstrap_key(asset))
+    if entry is None:
+        return False
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=None if key is None else [key])
+    records = instance.fetch_materializations(wanted, limit=1).records
+    return bool(records) and records[0].run_id == entry.dagster_run
+
+
+def _unmade(instance: "dg.DagsterInstance", house: "House", keys: tuple[str, ...]) -> Iterator[str]:
+    return (key for key in keys if not materialized(instance, house, "cycle_report", key))
+
+
+def missing_cycles(home: Home, count: int) -> list[str]:
+    """Those of the first `count` cycles that have no report."""
+    from resources.compute import Compute
+    from resources.house import House
+    from resources.instance import open_instance
+
+    with open_instance(home) as instance:
+        return list(_unmade(instance, House(home=str(home.root), compute=Compute()), CYCLE_KEYS[:count]))
+
+
 def _reason(result: "dg.ExecuteInProcessResult") -> str:
     """Why a run failed: the first blocking check that did not pass, or the first failed step's innermost cause."""
     for check in result.get_asset_check_evaluations():
@@ -162,10 +203,10 @@ def _reason(result: "dg.ExecuteInProcessResult") -> str:
     return "the run failed"
 
 
-def run_cycles(home: Home, count: int, progress: Progress, *, log_level: str = "CRITICAL") -> dict[str, Any]:
+def run_cycles(home: Home, count: int, progress: "Progress", *, log_level: str = "CRITICAL") -> dict[str, Any]:
     """Make what comes before the first cycle where it is missing, then the next cycles.
 
-    Stages that are finished with the same inputs are not made again.
+    Stages that are finished with the same inputs are not made again. Imports follow `NARRATIVE_WORLDS`.
 
     Args:
         home: the folder of the stores.
@@ -177,21 +218,25 @@ def run_cycles(home: Home, count: int, progress: Progress, *, log_level: str = "
         `home`, `seconds`, and `cycles`: for each its key, the stages made, their content hashes and headline figures.
 
     Raises:
-        NarrativeError: a stage or a blocking check failed, or another command holds the home.
+        NarrativeError: a stage or a blocking check failed, another command holds the home, or all cycles are made.
     """
+    from narrative_dag.config import CycleConfig
     from resources.compute import Compute
     from resources.house import House
-    from resources.instance import close_abandoned_runs, exclusive, open_instance
+    from resources.instance import close_runs_of_commands, exclusive, open_instance
 
     started = time.monotonic()
     house = House(home=str(home.root), compute=Compute())
     with exclusive(home), open_instance(home) as instance:
-        close_abandoned_runs(instance)
+        close_runs_of_commands(instance)
         runner = _Runner(instance, house, CycleConfig.from_environment(), progress, log_level)
-        pending = [key for key in CYCLE_KEYS if house.lineage.find("cycle_report", key) is None][:count]
+        pending = list(islice(_unmade(instance, house, CYCLE_KEYS), count))
+        if not pending:
+            raise NarrativeError(f"all {CYCLES} cycles are made", where=str(home.root), hint="start another home")
         bootstrap = runner.unfinished(BOOTSTRAP, None)
-        if bootstrap and cycle_number(pending[0]) > 0:
-            bootstrap = [asset for asset in bootstrap if house.lineage.find(asset, bootstrap_key(asset)) is None]
+        if cycle_number(pending[0]) > 0:
+            stored = [asset for asset in FROZEN if house.lineage.find(asset, bootstrap_key(asset)) is not None]
+            bootstrap = [asset for asset in bootstrap if asset not in stored]
         if bootstrap:
             runner.materialize("bootstrap_job", bootstrap, None)
         made = []

@@ -31,18 +31,24 @@ def demo(
     """Run the whole loop, or what is missing of it, and sum it up; the last line is JSON."""
     from rich.console import Console
 
-    from narrative_dag.cli.cycle import reporter, run_cycles
+    from narrative_dag.cli.cycle import missing_cycles, reporter, run_cycles
+    from narrative_dag.config import CycleConfig
     from resources.compute import Compute
     from resources.house import House
 
     started = time.monotonic()
     place = Home.at(home)
     house = House(home=str(place.root), compute=Compute())
-    made = sum(house.lineage.find("cycle_report", cycle_key(n)) is not None for n in range(cycles))
-    if made < cycles:
-        with reporter() as progress:
-            run_cycles(place, cycles - made, progress)
     console = Console()
+    if missing := missing_cycles(place, cycles):
+        with reporter() as progress:
+            run_cycles(place, len(missing), progress)
+    elif not house.finished("imported_storyworlds", IMPORTED, CycleConfig.from_environment()):
+        console.print(
+            f"The files of {WORLDS_VARIABLE} or the configuration are not those of the cycles that exist: they are "
+            "kept. `narrative-dag cycle run` makes the next cycle with the new ones.",
+            highlight=False,
+        )
     summaries = [_summary(house, cycle_key(n)) for n in range(cycles)]
     _tell(console, house, summaries)
     imports = house.lineage.find("imported_storyworlds", IMPORTED)

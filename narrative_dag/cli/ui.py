@@ -7,7 +7,7 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -81,16 +81,25 @@ def _require_free(port: int) -> None:
 
 @contextmanager
 def running(
-    children: tuple[Server, ...], env: Mapping[str, str], logs: Path
+    children: tuple[Server, ...], env: Mapping[str, str], logs: Path, lock: int
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """Start each child in a process group of its own, its output in `logs`; stop the groups at the end."""
+    """Start each child in a process group of its own, its output in `logs`; stop the groups at the end.
+
+    The children inherit the descriptor `lock`.
+    """
     logs.mkdir(parents=True, exist_ok=True)
     started: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for child in children:
             with (logs / f"{child.name}.log").open("ab") as log:
                 started[child.name] = subprocess.Popen(
-                    child.command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                    child.command,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    pass_fds=(lock,),
                 )
         yield started
     finally:
@@ -156,25 +165,40 @@ def ui(
     ] = None,
 ) -> None:
     """Serve Dagster's and MLflow's pages on localhost until interrupted."""
-    from resources.instance import close_abandoned_runs, open_instance
+    from resources.instance import serving
     from resources.tracking import Tracking
 
     place = Home.at(home)
     for taken in (port, mlflow_port):
         _require_free(taken)
-    with open_instance(place) as instance:
-        close_abandoned_runs(instance)
-    Tracking(place.mlflow).client()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     children, logs = servers(place, port, mlflow_port), place.root / "logs"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with running(children, environment(place), logs) as started:
-            wait_until_up(children, started, logs)
-            for child in children:
-                if child.page:
-                    print(f"{child.name}: {child.page}", flush=True)
-            while True:
-                _require_alive(started, logs)
-                time.sleep(1.0)
+        with serving(place) as lock:
+            _close_abandoned_runs(place)
+            Tracking(place.mlflow).client()
+            _serve(children, place, logs, lock)
     except KeyboardInterrupt:
         print("stopped", flush=True)
+
+
+def _serve(children: tuple[Server, ...], place: Home, logs: Path, lock: int) -> None:
+    with running(children, environment(place), logs, lock) as started:
+        wait_until_up(children, started, logs)
+        for child in children:
+            if child.page:
+                print(f"{child.name}: {child.page}", flush=True)
+        while True:
+            _require_alive(started, logs)
+            time.sleep(1.0)
+
+
+def _close_abandoned_runs(place: Home) -> None:
+    """Close what killed servers, and killed commands where none is at work, left open. The caller holds `serving`."""
+    from resources.instance import close_runs_of_commands, close_runs_of_servers, exclusive, open_instance
+    from resources.locks import HeldError
+
+    with open_instance(place) as instance:
+        close_runs_of_servers(instance)
+        with suppress(HeldError), exclusive(place):
+            close_runs_of_commands(instance)

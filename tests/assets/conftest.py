@@ -1,7 +1,9 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_cycles import SMALL, Command
+from small_cycles import SMALL, Command, Finished
+from small_worlds import write_worlds
 
 
 @pytest.fixture(scope="session")
@@ -12,7 +14,9 @@ def config(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, config) -> tuple[Command, dict[str, object]]:
-    """A home with two cycles, never disturbed, and what the command said."""
+def finished(tmp_path_factory, config) -> Finished:
+    """A home, never disturbed, with a cycle that imported nothing and one that imported a folder of worlds."""
     command = Command(tmp_path_factory.mktemp("finished") / "home", config)
-    return command, command.cycles(2)
+    first = command.cycles(1)
+    importing = replace(command, worlds=write_worlds(tmp_path_factory.mktemp("worlds")))
+    return Finished(importing, first, importing.cycles(1))

@@ -49,12 +49,14 @@ class Command:
 
     home: Path
     config: Path
+    worlds: Path | None = None
 
     @property
     def environment(self) -> dict[str, str]:
         names = ("NARRATIVE_WORLDS", "MLFLOW_TRACKING_URI", "DAGSTER_HOME")
         kept = {name: value for name, value in os.environ.items() if name not in names}
-        return {**kept, "NARRATIVE_HOME": str(self.home), "NARRATIVE_CONFIG": str(self.config)}
+        worlds = {} if self.worlds is None else {"NARRATIVE_WORLDS": str(self.worlds)}
+        return {**kept, **worlds, "NARRATIVE_HOME": str(self.home), "NARRATIVE_CONFIG": str(self.config)}
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-c", "from narrative_dag.cli.app import main; main()", *arguments]
@@ -71,3 +73,12 @@ class Command:
     def cycles(self, count: int) -> dict[str, object]:
         """What `cycle run` says in its last line."""
         return json.loads(self.run("cycle", "run", "--cycles", str(count)).splitlines()[-1])
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A home of two cycles, and what the commands that made them said."""
+
+    command: Command
+    first: dict[str, object]
+    second: dict[str, object]

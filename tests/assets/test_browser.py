@@ -38,7 +38,7 @@ def free_port() -> int:
 def pages(finished) -> Iterator[dict[str, str]]:
     """Addresses of Dagster's and MLflow's pages over the finished home."""
     ports = str(free_port()), str(free_port())
-    process = finished[0].start("ui", "--port", ports[0], "--mlflow-port", ports[1])
+    process = finished.command.start("ui", "--port", ports[0], "--mlflow-port", ports[1])
     found: dict[str, str] = {}
     for line in process.stdout:
         name, _, address = line.strip().partition(": ")

@@ -1,12 +1,20 @@
+import json
+from dataclasses import replace
+
 import dagster as dg
 import pytest
+from small_worlds import REFUSED
 
+from narrative_dag.cli import cycle as cycle_command
+from narrative_dag.errors import NarrativeError
 from narrative_dag.home import Home
-from narrative_dag.partitions import BOOTSTRAP, STAGES, bootstrap_key, parents_of
+from narrative_dag.partitions import BOOTSTRAP, IMPORTED, STAGES, bootstrap_key, parents_of
+from narrative_dag.stages.imports import read_refusals
+from narrative_dag.stages.result import silent
 from narrative_dag.tables import TABLES
 from resources.catalog import Catalog
 from resources.compute import Compute
-from resources.house import MODELS, TRACKED, House
+from resources.house import MODELS, House
 from resources.instance import open_instance
 from resources.tracking import EXPERIMENT, SCORE
 
@@ -15,12 +23,12 @@ CYCLES = ("cycle-0000", "cycle-0001")
 
 @pytest.fixture(scope="module")
 def house(finished) -> House:
-    return House(home=str(finished[0].home), compute=Compute())
+    return House(home=str(finished.command.home), compute=Compute())
 
 
 @pytest.fixture(scope="module")
 def instance(finished):
-    with open_instance(Home.at(finished[0].home)) as instance:
+    with open_instance(Home.at(finished.command.home)) as instance:
         yield instance
 
 
@@ -34,10 +42,10 @@ def everything() -> list[tuple[str, str]]:
 
 
 def test_the_command_ends_with_what_it_made(finished):
-    said = finished[1]
-    assert said["bootstrap"] == list(BOOTSTRAP)
-    assert [cycle["cycle"] for cycle in said["cycles"]] == list(CYCLES)
-    for cycle in said["cycles"]:
+    assert finished.first["bootstrap"] == list(BOOTSTRAP)
+    cycles = [*finished.first["cycles"], *finished.second["cycles"]]
+    assert [cycle["cycle"] for cycle in cycles] == list(CYCLES)
+    for cycle in cycles:
         assert cycle["made"] == list(STAGES)
         assert set(cycle["content_hashes"]) == set(STAGES)
         assert cycle["figures"]
@@ -56,7 +64,46 @@ def test_every_materialization_has_its_lineage(house):
         assert entry is not None, (asset, cycle)
         assert [(p.asset, p.cycle) for p in entry.parents] == list(parents_of(asset, cycle))
         for parent in entry.parents:
-            assert parent.content_hash == house.lineage.find(parent.asset, parent.cycle).content_hash
+            if (parent.asset, cycle) != ("imported_storyworlds", CYCLES[0]):
+                assert parent.content_hash == house.lineage.find(parent.asset, parent.cycle).content_hash
+
+
+def test_imports_are_renewed_for_the_next_cycle_and_the_rest_of_the_bootstrap_is_kept(finished, house):
+    assert finished.second["bootstrap"] == ["imported_storyworlds"]
+    before, now = (
+        next(p.content_hash for p in house.lineage.find("rollouts", cycle).parents if p.asset == "imported_storyworlds")
+        for cycle in CYCLES
+    )
+    assert before != now == house.lineage.find("imported_storyworlds", IMPORTED).content_hash
+
+
+def test_imported_storyworlds_are_played_and_refused_files_are_listed(house, instance, catalog):
+    assert house.lineage.find("imported_storyworlds", IMPORTED).metrics == {"imported": 2.0, "refused": 1.0}
+    played = catalog.query(
+        "SELECT r.cycle, w.title, count(DISTINCT r.playthrough) AS playthroughs FROM rollouts r "
+        "JOIN storyworlds w ON w.storyworld_id = r.storyworld_id AND w.cycle = 'imported' "
+        "WHERE r.source = 'imported' GROUP BY ALL ORDER BY w.title"
+    )
+    assert played.rows() == [(CYCLES[1], "Harbour", 4), (CYCLES[1], "Orchard", 4)]
+    event = instance.get_latest_materialization_event(dg.AssetKey("imported_storyworlds"))
+    refused = event.asset_materialization.metadata["refused_files"].value
+    assert [entry["file"] for entry in refused] == [REFUSED]
+    assert refused[0]["reason"]
+    assert [r.file for r in read_refusals(house.artifacts.path("imported_storyworlds", IMPORTED))] == [REFUSED]
+
+
+def test_demo_says_that_it_keeps_cycles_made_from_other_files(finished):
+    demo = ("demo", "--cycles", "2")
+    assert "cycle run" not in finished.command.run(*demo).partition("Next:")[0]
+    said = replace(finished.command, worlds=None).run(*demo)
+    assert "NARRATIVE_WORLDS" in said.partition("Next:")[0]
+    assert json.loads(said.splitlines()[-1])["imported"] == 2
+
+
+def test_when_all_cycles_are_made_the_command_says_so(finished, monkeypatch):
+    monkeypatch.setattr(cycle_command, "CYCLE_KEYS", CYCLES)
+    with pytest.raises(NarrativeError, match="cycles are made"):
+        cycle_command.run_cycles(Home.at(finished.command.home), 1, silent)
 
 
 def test_content_hashes_are_those_of_what_is_stored(house):
@@ -68,7 +115,7 @@ def test_content_hashes_are_those_of_what_is_stored(house):
 
 
 def test_no_work_is_left(house):
-    assert not [path for path in house.place.work.rglob("*") if path.is_file()]
+    assert {path.suffix for path in house.place.work.rglob("*") if path.is_file()} == {".lock"}
     assert not list(house.place.root.rglob(".making.*"))
 
 
@@ -95,7 +142,7 @@ def test_dagster_knows_every_partition_its_version_and_its_figures(house, instan
 
 def test_runs_are_one_a_cycle_and_all_succeeded(instance):
     runs = instance.get_runs()
-    assert sorted(run.tags.get("dagster/partition", "") for run in runs) == ["", *CYCLES]
+    assert sorted(run.tags.get("dagster/partition", "") for run in runs) == ["", "", *CYCLES]
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
 
 
@@ -104,11 +151,15 @@ def test_mlflow_has_one_run_a_stage_and_cycle(house):
     experiment = client.get_experiment_by_name(EXPERIMENT)
     runs = client.search_runs([experiment.experiment_id])
     found = sorted((run.data.tags["stage"], run.data.tags["cycle"], run.info.status) for run in runs)
-    assert found == sorted((asset, cycle, "FINISHED") for asset, cycle in everything() if asset in TRACKED)
-    for run in runs:
-        entry = house.lineage.find(run.data.tags["stage"], run.data.tags["cycle"])
-        assert entry.mlflow_run == run.info.run_id
+    imported_again = ("imported_storyworlds", IMPORTED, "FINISHED")
+    assert found == sorted([*((asset, cycle, "FINISHED") for asset, cycle in everything()), imported_again])
+    by_id = {run.info.run_id: run for run in runs}
+    for asset, cycle in everything():
+        entry = house.lineage.find(asset, cycle)
+        run = by_id[entry.mlflow_run]
+        assert (run.data.tags["stage"], run.data.tags["cycle"]) == (asset, cycle)
         assert run.data.tags["dagster_run"] == entry.dagster_run
+        assert {name: run.data.metrics[name] for name in entry.metrics} == entry.metrics
 
 
 def test_models_have_a_version_a_cycle_and_the_best_policy_is_champion(house):
@@ -144,7 +195,7 @@ def test_a_query_walks_from_a_reward_to_the_text_the_states_and_the_features(cat
 
 
 def test_the_query_command_prints_rows(finished):
-    printed = finished[0].run(
+    printed = finished.command.run(
         "query", "SELECT cycle, count(*) AS n FROM storyworlds GROUP BY cycle ORDER BY cycle", "--json"
     )
     assert '{"cycle":"cycle-0000","n":8}' in printed.splitlines()

@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from resources.artifacts import ArtifactError, Artifacts
+from resources.locks import HeldError
 
 
 @pytest.fixture
@@ -13,7 +14,8 @@ def artifacts(tmp_path) -> Artifacts:
 
 
 def put(artifacts: Artifacts, text: str, cycle: str = "cycle-0000") -> None:
-    with artifacts.publish("sae_checkpoint", cycle) as folder:
+    claim = artifacts.claim("sae_checkpoint", cycle, "the test")
+    with claim, artifacts.publish("sae_checkpoint", cycle) as folder:
         (folder / "sae").mkdir()
         (folder / "sae" / "weights.safetensors").write_text(text)
 
@@ -37,7 +39,8 @@ def test_publishing_again_replaces_the_folder_and_leaves_nothing(artifacts):
 
 
 def fail_publishing(artifacts: Artifacts) -> None:
-    with artifacts.publish("sae_checkpoint", "cycle-0000") as folder:
+    claim = artifacts.claim("sae_checkpoint", "cycle-0000", "the test")
+    with claim, artifacts.publish("sae_checkpoint", "cycle-0000") as folder:
         (folder / "half").write_text("x")
         raise ZeroDivisionError
 
@@ -51,7 +54,8 @@ def test_a_failure_leaves_what_was_there(artifacts):
 
 
 def die_publishing(artifacts: Artifacts) -> None:
-    with artifacts.publish("sae_checkpoint", "cycle-0000") as folder:
+    claim = artifacts.claim("sae_checkpoint", "cycle-0000", "the test")
+    with claim, artifacts.publish("sae_checkpoint", "cycle-0000") as folder:
         (folder / "half").write_text("x")
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -64,6 +68,31 @@ def test_a_killed_publisher_leaves_nothing_published(artifacts):
     assert not artifacts.has("sae_checkpoint", "cycle-0000")
     put(artifacts, "one")
     assert [p.name for p in (artifacts.folder / "sae_checkpoint").iterdir()] == ["cycle-0000"]
+
+
+def publish_slowly(artifacts: Artifacts, begun, go) -> None:
+    claim = artifacts.claim("sae_checkpoint", "cycle-0000", "run one")
+    with claim, artifacts.publish("sae_checkpoint", "cycle-0000") as folder:
+        (folder / "weights.safetensors").write_text("first")
+        begun.set()
+        go.wait(30)
+
+
+def test_a_second_writer_is_turned_away_and_the_first_is_not_disturbed(artifacts):
+    context = multiprocessing.get_context("spawn")
+    begun, go = context.Event(), context.Event()
+    first = context.Process(target=publish_slowly, args=(artifacts, begun, go))
+    first.start()
+    assert begun.wait(30)
+    try:
+        with pytest.raises(HeldError, match="held by run one"):
+            put(artifacts, "second")
+        put(artifacts, "another cycle", "cycle-0001")
+    finally:
+        go.set()
+        first.join(30)
+    assert first.exitcode == 0
+    assert (artifacts.path("sae_checkpoint", "cycle-0000") / "weights.safetensors").read_text() == "first"
 
 
 def test_a_missing_artefact_says_which(artifacts):

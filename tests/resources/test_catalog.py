@@ -6,7 +6,7 @@ import pytest
 from feature_rows import features
 
 from narrative_dag.tables import TABLES
-from resources.catalog import Catalog, QueryError
+from resources.catalog import Catalog, CatalogError, QueryError
 from resources.warehouse import Warehouse
 
 
@@ -65,6 +65,23 @@ def test_the_file_serves_other_programs(catalog, warehouse):
         assert dict(comments.fetchall())["activation"] == "activation, above 0"
         warehouse.write("features", "cycle-0001", features(2))
         assert other.execute("SELECT count(*) FROM features").fetchone() == (6,)
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a*b", "a?b", "it's", "{x,y}", "x=y"])
+def test_any_name_of_a_home_is_taken_literally(tmp_path, name):
+    for home in (name, "a1", "axb"):
+        Warehouse(tmp_path / home / "warehouse").write("features", "cycle-0000", features(3))
+    catalog = Catalog(tmp_path / name / "warehouse", tmp_path / name / "catalog.duckdb")
+    assert catalog.query("SELECT cycle, count(*) FROM features GROUP BY cycle").rows() == [("cycle-0000", 3)]
+    if "?" not in name:  # DuckDB itself opens no database file in such a folder
+        with duckdb.connect(str(catalog.rebuild()), read_only=True) as other:
+            assert other.execute("SELECT count(*) FROM features").fetchone() == (3,)
+
+
+def test_a_catalog_that_cannot_be_written_is_an_error_of_its_own(catalog):
+    catalog.file.mkdir()
+    with pytest.raises(CatalogError, match=r"catalog\.duckdb"):
+        catalog.rebuild()
 
 
 def test_rebuilding_does_not_wait_for_who_holds_the_file(catalog, warehouse):

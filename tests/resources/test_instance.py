@@ -3,10 +3,19 @@ import sys
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from narrative_dag.errors import NarrativeError
 from narrative_dag.home import INSTANCE_CONFIG, Home, worlds_folder
-from resources.instance import PROCESS, close_abandoned_runs, exclusive, open_instance, process_tags
+from resources.instance import (
+    PROCESS,
+    close_runs_of_commands,
+    close_runs_of_servers,
+    exclusive,
+    open_instance,
+    process_tags,
+    serving,
+)
 
 
 @dg.job
@@ -32,25 +41,46 @@ def test_an_older_configuration_is_replaced(home):
         assert not instance.telemetry_enabled
 
 
-def test_runs_of_killed_commands_are_closed_and_no_others(home):
-    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    host = process_tags()[PROCESS].rpartition(":")[0]
-    started = {"status": dg.DagsterRunStatus.STARTED}
+def closed(instance, made) -> set[tuple[str, dg.DagsterRunStatus]]:
+    return {key for key, run in made.items() if instance.get_run_by_id(run).status == dg.DagsterRunStatus.FAILURE}
+
+
+def test_abandoned_runs_are_closed_by_who_knows_them_to_be_dead(home):
+    queued, started = dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "all"), nothing.name)
+    tags = {"command": process_tags(), "command elsewhere": {PROCESS: "another-host:1"}, "server": {}}
     with open_instance(home) as instance:
-        dead = instance.create_run_for_job(nothing, tags={PROCESS: f"{host}:{gone.stdout.strip()}"}, **started)
-        mine = instance.create_run_for_job(nothing, tags=process_tags(), **started)
-        elsewhere = instance.create_run_for_job(nothing, tags={PROCESS: "another-host:1"}, **started)
-        served = instance.create_run_for_job(nothing, **started)
-        assert close_abandoned_runs(instance) == [dead.run_id]
-        assert instance.get_run_by_id(dead.run_id).status == dg.DagsterRunStatus.FAILURE
-        for run in (mine, elsewhere, served):
-            assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.STARTED
+        made = {
+            (of, status): instance.create_run_for_job(
+                nothing, tags=tags[of], status=status, remote_job_origin=origin
+            ).run_id
+            for of in tags
+            for status in (queued, started)
+        }
+        of_commands = {key for key in made if key[0] != "server"}
+        assert set(close_runs_of_commands(instance)) == {made[key] for key in of_commands}
+        assert closed(instance, made) == of_commands
+        assert close_runs_of_servers(instance) == [made["server", started]]
+        assert closed(instance, made) == set(made) - {("server", queued)}
 
 
-def test_one_command_at_a_time_materializes_in_a_home(home):
-    with exclusive(home), pytest.raises(NarrativeError, match="another command"), exclusive(home):
+@pytest.mark.parametrize(("lock", "said"), [(exclusive, "another command"), (serving, "servers are running")])
+def test_one_holder_at_a_time(home, lock, said):
+    with lock(home), pytest.raises(NarrativeError, match=said), lock(home):
         pass
-    with exclusive(home):
+    with lock(home):
+        pass
+
+
+def test_servers_hold_the_home_after_the_command_that_started_them_was_killed(home):
+    with serving(home) as descriptor:
+        server = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(descriptor,))
+    try:
+        with pytest.raises(NarrativeError, match="servers are running"), serving(home):
+            pass
+    finally:
+        server.communicate(b"\n")
+    with serving(home):
         pass
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from narrative_dag.storyworld.draft import DraftError, parse_json
-from narrative_dag.storyworld.draft.json_text import DEEPEST, MOST_CHARACTERS
+from narrative_dag.storyworld.draft.json_text import DEEPEST, LONGEST_PATH, MOST_CHARACTERS
 
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 values = st.recursive(
@@ -71,8 +71,7 @@ def test_accepts_exactly_the_texts_that_are_json(value: Any, data: Any) -> None:
         assert problem.stage == "json"
         assert problem.start is not None
         assert problem.end is not None
-        assert 0 <= problem.start <= problem.end <= len(text)
-        assert problem.start < problem.end or not text
+        assert 0 <= problem.start < problem.end <= len(text) or problem.start == problem.end == len(text)
     else:
         assert parse_json(text).value == wanted
 
@@ -109,9 +108,16 @@ def test_columns_of_a_string_are_found_behind_escapes() -> None:
     ("text", "start", "message"),
     [
         ("", 0, "the text ends where a value should follow"),
-        ('{"a": 1', 6, '"," or "}" should follow'),
-        ('{"a": [1, 2', 10, '"," or "]" should follow'),
-        ('{"a": "unfinished', 6, "the text ends inside a string"),
+        ('{"a": 1', 7, '"," or "}" should follow'),
+        ('{"a": [1, 2', 11, '"," or "]" should follow'),
+        ('{"a": "unfinished', 17, "the text ends inside a string"),
+        ('{"a": "\\u00e', 12, "the text ends inside a string"),
+        ('{"a": "\\', 8, "the text ends inside a string"),
+        ('{"a": tru', 9, "the text ends inside a value"),
+        ('{"a": -', 7, "the text ends inside a value"),
+        ('{"a": 1.', 8, "the text ends inside a value"),
+        ('{"a": 01', 6, "expected a value, found '01'"),
+        ('{"a": "\\u00x', 8, "in a string"),
         ('{"a" 1}', 5, "expected \":\", found '1'"),
         ('{"a": 1 "b": 2}', 8, 'expected "," or "}"'),
         ('{"a": 1,}', 8, "expected a key in double quotes, found '}'"),
@@ -141,10 +147,27 @@ def test_errors_say_where_and_what_was_expected(text: str, start: int, message: 
     assert problem.start == start
 
 
+def test_every_beginning_of_a_text_has_an_empty_span_at_its_end() -> None:
+    text = '{"a": ["x\\n\\u00e9", -1.5e+3, 20, true], "b": {"c": null}}'
+    for length in range(len(text)):
+        with pytest.raises(DraftError) as refusal:
+            parse_json(text[:length])
+        assert [(p.start, p.end) for p in refusal.value.problems] == [(length, length)]
+
+
+def test_only_the_first_character_after_the_document_is_wrong() -> None:
+    with pytest.raises(DraftError) as refusal:
+        parse_json('{"a": 1}}, and so on')
+    assert [(p.start, p.end) for p in refusal.value.problems] == [(8, 9)]
+
+
 def test_depth_and_length_are_bounded() -> None:
     assert parse_json("[" * DEEPEST + "]" * DEEPEST).value
     for text in ("[" * 100_000, "[" * (DEEPEST + 2) + "]" * (DEEPEST + 2), '{"a":' * 5000):
         with pytest.raises(DraftError, match="nested deeper than"):
             parse_json(text)
+    with pytest.raises(DraftError, match="the key is too long"):
+        parse_json(json.dumps({"a": {"k" * LONGEST_PATH: 1}}))
+    assert parse_json(json.dumps({"k" * LONGEST_PATH: [1]})).value
     with pytest.raises(DraftError, match="at most"):
         parse_json(" " * MOST_CHARACTERS + "1")

@@ -1,11 +1,12 @@
 """From a draft to a storyworld under official semantics."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from narrative_dag.storyworld.draft.document import Draft, DraftEncounter, DraftOption, DraftReaction, members_of
 from narrative_dag.storyworld.draft.names import Names, name_problems, names_in, names_of
-from narrative_dag.storyworld.draft.problem import MOST_PROBLEMS, DraftError, Problem
+from narrative_dag.storyworld.draft.problem import MOST_PROBLEMS, DraftError, Problem, step
 from narrative_dag.storyworld.draft.resolve import Resolver
 from narrative_dag.storyworld.model import (
     Character,
@@ -50,17 +51,18 @@ def compile_draft(draft: Draft) -> Storyworld:
     """
     names = names_of(draft)
     compiler = _Compiler(names)
-    found = name_problems(draft, names)
+    found = list(islice(name_problems(draft, names), MOST_PROBLEMS))
     encounters = tuple(compiler.encounter(i, encounter) for i, encounter in enumerate(draft.encounters))
     found += compiler.problems
     if found:
         raise DraftError(found[:MOST_PROBLEMS])
     world = _assemble(draft, names, encounters)
-    if not _opens(world):
+    obstacle = _obstacle(world)
+    if obstacle is not None:
         message = (
             "no encounter of an active spool can open the story: `when` is false or `urgency` too low for all of them"
         )
-        raise DraftError([Problem("references", "encounters", message)])
+        raise DraftError([Problem("references", obstacle, message)])
     return world
 
 
@@ -77,7 +79,10 @@ def _assemble(draft: Draft, names: Names, encounters: tuple[Encounter, ...]) -> 
             else:
                 depths[name] = 0
                 initial[character, (name,)] = value + 0.0
-    membership = [members_of(encounter, names.spools) or () for encounter in draft.encounters]
+    members: dict[str, list[int]] = {name: [] for name in names.spools}
+    for position, encounter in enumerate(draft.encounters):
+        for name in members_of(encounter, names.spools) or ():
+            members[name].append(position)
     return Storyworld(
         title=draft.title,
         theme=draft.theme,
@@ -87,31 +92,42 @@ def _assemble(draft: Draft, names: Names, encounters: tuple[Encounter, ...]) -> 
         declared=frozenset((character, name) for character, values in draft.characters.items() for name in values),
         initial=initial,
         tables=frozenset(tables),
-        spools=tuple(
-            Spool(name, name, active, tuple(i for i, spools in enumerate(membership) if name in spools))
-            for name, active in names.spools.items()
-        ),
+        spools=tuple(Spool(name, name, active, tuple(members[name])) for name, active in names.spools.items()),
         encounters=encounters,
     )
 
 
-def _opens(world: Storyworld) -> bool:
+def _obstacle(world: Storyworld) -> str | None:
+    """The path of the first value that keeps the story from opening; None when an encounter can open it."""
     opening = _Opening(world.initial, {spool.id: spool.starts_active for spool in world.spools})
+    first: str | None = None
     for spool in world.spools:
-        if spool.starts_active:
-            for position in spool.members:
-                encounter = world.encounters[position]
-                urgency = evaluate(encounter.desirability, opening)
-                wanted = is_number(urgency) and isinstance(urgency, float | int) and urgency > -1.0
-                if wanted and truthy(evaluate(encounter.acceptability, opening)):
-                    return True
-    return False
+        for position in spool.members if spool.starts_active else ():
+            encounter = world.encounters[position]
+            urgency = evaluate(encounter.desirability, opening)
+            wanted = is_number(urgency) and isinstance(urgency, float | int) and urgency > -1.0
+            if not wanted:
+                first = first or f"encounters[{position}].urgency"
+            elif not truthy(evaluate(encounter.acceptability, opening)):
+                first = first or f"encounters[{position}].when"
+            else:
+                return None
+    if first is None:
+        closed = next((spool for spool in world.spools if spool.members and not spool.starts_active), None)
+        first = "encounters[0].spool" if closed is None else step("spools", closed.id)
+    return first
 
 
 class _Compiler:
+    """Builds the parts of a storyworld; once `MOST_PROBLEMS` are found it reads no more expressions."""
+
     def __init__(self, names: Names) -> None:
         self.resolver = Resolver(names)
         self.problems: list[Problem] = []
+
+    @property
+    def full(self) -> bool:
+        return len(self.problems) >= MOST_PROBLEMS
 
     def report(self, path: str) -> None:
         faults = self.resolver.faults
@@ -120,11 +136,15 @@ class _Compiler:
             faults.clear()
 
     def script(self, text: str, kind: Kind, path: str) -> Expression:
+        if self.full:
+            return _UNREADABLE
         tree = self.resolver.expression(text, kind)
         self.report(path)
         return _UNREADABLE if tree is None else tree
 
     def effect(self, text: str, path: str) -> Effect | None:
+        if self.full:
+            return None
         effect = self.resolver.effect(text)
         self.report(path)
         return effect
@@ -170,6 +190,8 @@ def expression_problems(value: Any) -> list[Problem]:
     """Problems inside the expressions of a JSON value that is no valid draft, as far as it resembles one."""
     compiler = _Compiler(names_in(value))
     for path, text, kind in _expressions(value):
+        if compiler.full:
+            break
         if kind is None:
             compiler.effect(text, path)
         else:

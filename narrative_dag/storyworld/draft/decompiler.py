@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from narrative_dag.storyworld.draft.compiler import compile_draft
@@ -99,12 +100,12 @@ def _labels(path: str, items: Sequence[Person | Property | Spool]) -> dict[str, 
 
 
 def _encounter_labels(world: Storyworld) -> list[str]:
-    labels: list[str] = []
+    labels: dict[str, None] = {}
     for i, encounter in enumerate(world.encounters):
         if not is_name(encounter.id) or encounter.id in labels:
             raise _inexpressible(f"encounters[{i}].id", f"the id {encounter.id!r}, which is repeated or no plain name")
-        labels.append(encounter.id)
-    return labels
+        labels[encounter.id] = None
+    return list(labels)
 
 
 def _document(world: Storyworld, labels: Labels, prose: bool) -> dict[str, Any]:
@@ -126,11 +127,19 @@ def _document(world: Storyworld, labels: Labels, prose: bool) -> dict[str, Any]:
 
 
 def _cast(world: Storyworld, labels: Labels) -> dict[str, dict[str, Any]]:
+    declared: dict[str, set[str]] = {character.id: set() for character in world.characters}
+    for owner, name in world.declared:
+        declared.setdefault(owner, set()).add(name)
+    perceived: dict[tuple[str, str], set[str]] = {}
+    for owner, keyring in world.initial:
+        if len(keyring) == 2:
+            perceived.setdefault((owner, keyring[0]), set()).add(keyring[1])
+    properties = {prop.id: (i, prop) for i, prop in enumerate(world.properties)}
+    place = {character.id: i for i, character in enumerate(world.characters)}
     cast: dict[str, dict[str, Any]] = {label: {} for label in labels.characters.values()}
     for c, character in enumerate(world.characters):
-        for prop in world.properties:
-            if (character.id, prop.id) not in world.declared:
-                continue
+        values = cast[labels.characters[character.id]]
+        for _, prop in sorted((properties[p] for p in declared[character.id] if p in properties), key=itemgetter(0)):
             path = f"characters[{c}].bnumber_properties.{prop.id}"
             if prop.depth > 1:
                 raise _inexpressible(path, "what a character thinks that another one thinks")
@@ -138,11 +147,12 @@ def _cast(world: Storyworld, labels: Labels) -> dict[str, dict[str, Any]]:
             if (character.id, (prop.id,)) in (world.initial if prop.depth else world.tables):
                 raise _inexpressible(path, "a property whose value does not have its depth")
             if prop.depth == 0:
-                cast[labels.characters[character.id]][label] = _number(world, character.id, (prop.id,), path)
+                values[label] = _number(world, character.id, (prop.id,), path)
                 continue
-            known = [who.id for who in world.characters if (character.id, (prop.id, who.id)) in world.initial]
-            cast[labels.characters[character.id]][label] = {
-                labels.characters[other]: _number(world, character.id, (prop.id, other), path) for other in known
+            others = [other for other in perceived.get((character.id, prop.id), ()) if other in place]
+            values[label] = {
+                labels.characters[other]: _number(world, character.id, (prop.id, other), path)
+                for other in sorted(others, key=place.__getitem__)
             }
     return cast
 

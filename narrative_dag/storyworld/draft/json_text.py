@@ -7,7 +7,7 @@ from json import JSONDecodeError
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, NoReturn
 
-from narrative_dag.storyworld.draft.problem import DraftError, Problem, Span, step
+from narrative_dag.storyworld.draft.problem import DraftError, Problem, Span, narrow, step
 
 MOST_CHARACTERS = 1_000_000
 """Length of the longest text that is read."""
@@ -15,10 +15,14 @@ MOST_CHARACTERS = 1_000_000
 DEEPEST = 64
 """Nesting depth of the deepest document that is read."""
 
+LONGEST_PATH = 256
+"""Characters of the longest path to a value; every value's is kept, so that long keys above many values add up."""
+
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z0-9_+.-]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_CUT_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{0,4}\Z")
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
@@ -62,26 +66,33 @@ def parse_json(text: str) -> JsonDocument:
     """Read JSON text, keeping the span of every value.
 
     Numbers are ints or finite floats. Raises DraftError with one problem of stage `json`: the place of the first
-    character that cannot be there and what was expected instead; also for texts over `MOST_CHARACTERS` or nested deeper
-    than `DEEPEST`.
+    character that cannot be there and what was expected instead, an empty span at the end of a text that ends too
+    early; also for texts over `MOST_CHARACTERS`, nested deeper than `DEEPEST` or with paths over `LONGEST_PATH`.
     """
     if len(text) > MOST_CHARACTERS:
         _fail(
-            f"the text has {len(text)} characters; at most {MOST_CHARACTERS} are read", "", MOST_CHARACTERS, len(text)
+            f"the text has {len(text)} characters; at most {MOST_CHARACTERS} are read",
+            "",
+            MOST_CHARACTERS,
+            MOST_CHARACTERS + 1,
         )
     scanner = _Scanner(text)
     at = scanner.skip(0)
     value, end = scanner.value(at, "", 0)
     rest = scanner.skip(end)
     if rest < len(text):
-        _fail(f"text after the end of the document: {text[rest : rest + 12]!r}", "", rest, len(text))
+        _fail(f"text after the end of the document: {text[rest : rest + 12]!r}", "", rest, rest + 1)
     return JsonDocument(text, value, scanner.spans, scanner.keys)
 
 
 def _fail(message: str, path: str, start: int, end: int) -> NoReturn:
-    if start == end > 0:
-        start -= 1
+    start, end = narrow(start, end)
     raise DraftError([Problem("json", path, message, start=start, end=end)])
+
+
+def _begins_scalar(word: str) -> bool:
+    """Whether a word that is no value would become one with more characters."""
+    return any(constant.startswith(word) for constant in _CONSTANTS) or _NUMBER.fullmatch(word + "0") is not None
 
 
 class _Scanner:
@@ -94,9 +105,12 @@ class _Scanner:
         match = _SPACE.match(self.text, at)
         return match.end() if match else at
 
+    def ends(self, where: str, path: str) -> NoReturn:
+        _fail(f"the text ends {where}", path, len(self.text), len(self.text))
+
     def unexpected(self, at: int, path: str, expected: str) -> NoReturn:
         if at >= len(self.text):
-            _fail(f"the text ends where {expected} should follow", path, len(self.text), len(self.text))
+            self.ends(f"where {expected} should follow", path)
         _fail(f"expected {expected}, found {self.text[at]!r}", path, at, at + 1)
 
     def value(self, at: int, path: str, depth: int) -> tuple[Any, int]:
@@ -120,7 +134,9 @@ class _Scanner:
             value, end = scanstring(self.text, at + 1, True)
         except JSONDecodeError as error:
             if error.msg.startswith("Unterminated"):
-                _fail("the text ends inside a string", path, at, len(self.text))
+                self.ends("inside a string", path)
+            if _CUT_ESCAPE.search(self.text, max(error.pos - 1, len(self.text) - 6)):
+                self.ends("inside a string", path)
             place = min(error.pos, len(self.text) - 1)
             _fail(f"in a string: {error.msg[0].lower()}{error.msg[1:]}", path, place, place + 1)
         if _SURROGATE.search(value):
@@ -135,6 +151,8 @@ class _Scanner:
             return _CONSTANTS[word[0]], word.end()
         number = _NUMBER.fullmatch(word[0])
         if number is None:
+            if word.end() == len(self.text) and _begins_scalar(word[0]):
+                self.ends("inside a value", path)
             _fail(f"expected a value, found {word[0][:20]!r}", path, at, word.end())
         whole = number[1] is None and number[2] is None and len(word[0]) < 300
         value = int(word[0]) if whole else float(word[0])
@@ -152,6 +170,8 @@ class _Scanner:
             if text[at : at + 1] != '"':
                 self.unexpected(at, path, "a key in double quotes" if members else 'a key in double quotes or "}"')
             key, end = self.string(at, path)
+            if len(path) + len(key) > LONGEST_PATH:
+                _fail("the key is too long", path, at, end)
             place = step(path, key)
             if key in members:
                 _fail(f"the key {key!r} is given twice", place, at, end)

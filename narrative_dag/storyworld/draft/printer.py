@@ -76,7 +76,7 @@ class Printer:
 
     def expression(self, tree: Expression, kind: Kind) -> str:
         """The text of a number expression or of a condition."""
-        self._bounded(tree)
+        self._bounded(tree, DEEPEST)
         return self._of_kind(tree, kind, _OR)
 
     def effect(self, effect: Effect) -> str:
@@ -87,14 +87,17 @@ class Printer:
             return f"{effect_verb(effect)} {self._label(self.labels.spools, effect.spool, 'spool')}"
         if effect.target.coefficient != 1.0:
             raise self._inexpressible("an effect on a variable with a coefficient")
-        self._bounded(effect.value)
+        # `approach` puts two levels around its operand
+        self._bounded(effect.value, DEEPEST + 1)
         verb, operands = _assignment(effect)
+        for operand in operands:
+            self._bounded(operand, DEEPEST - 1)
         words = [self._of_kind(operand, Kind.NUMBER, _TERM) for operand in operands]
         return " ".join((verb, self._variable(effect.target), *words))
 
-    def _bounded(self, tree: Expression) -> None:
+    def _bounded(self, tree: Expression, deepest: int) -> None:
         level: list[Expression] = [tree]
-        for _ in range(DEEPEST + 1):
+        for _ in range(deepest + 1):
             level = [operand for parent in level if isinstance(parent, Operation) for operand in parent.operands]
             if not level:
                 return

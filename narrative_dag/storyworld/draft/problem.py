@@ -4,11 +4,15 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from narrative_dag.storyworld.errors import StoryworldError
 
 Stage = Literal["json", "schema", "references", "expression"]
+
+Part = Literal["value", "key", "end"]
+"""What of a value is wrong: itself, its key, or that something is missing before its closing bracket."""
 
 Span = tuple[int, int]
 """Character offsets in the text, from `start` up to but not including `end`."""
@@ -22,6 +26,12 @@ NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 LONGEST_NAME = 64
 """Characters of the longest name."""
 
+WIDEST_SPAN = 40
+"""Characters of the widest span of a problem; what is wider is named by its first character."""
+
+MOST_COMPARED = 100
+"""Known names that an unknown one is compared with at most; among more no nearest one is looked for."""
+
 RESERVED = frozenset({"and", "or", "not", "true", "false"})
 """Words of the expression language that name nothing else."""
 
@@ -33,10 +43,12 @@ class Problem:
     """One thing wrong with a draft.
 
     `path` is the place in the document, `encounters[1].options[0].if`, empty for the whole of it. `column` counts
-    characters from the start of the expression, from 0; None where the problem is not inside one. `start` and `end` are
-    character offsets in the JSON text, one character at least; where something is missing at the end, that of the
-    closing quote or of the text's last character. A draft that was not read from text has `start` and `end` None, or
-    columns for problems inside expressions.
+    characters from the start of the expression, from 0; None where the problem is not inside one. `part` says what of
+    the value at `path` is meant. `start` and `end` are character offsets in the JSON text, from 1 to `WIDEST_SPAN`
+    characters: the smallest piece that is wrong. Where an object lacks a key they hold its closing brace, where an
+    expression ends too early its closing quote, and where something wider is wrong its first character. A text that
+    ends too early has an empty span at its end: something is missing there. A draft that was not read from text has
+    `start` and `end` None, or columns for problems inside expressions.
     """
 
     stage: Stage
@@ -45,6 +57,7 @@ class Problem:
     column: int | None = None
     start: int | None = None
     end: int | None = None
+    part: Part = "value"
 
     def __str__(self) -> str:
         place = self.path if self.column is None else f"{self.path}, column {self.column}"
@@ -65,6 +78,11 @@ class DraftError(StoryworldError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (DraftError, (self.problems,))
+
+
+def narrow(start: int, end: int) -> Span:
+    """A span, or its first character where it is wider than `WIDEST_SPAN`."""
+    return (start, end) if end - start <= WIDEST_SPAN else (start, start + 1)
 
 
 def is_name(text: str) -> bool:
@@ -91,8 +109,14 @@ def step(path: str, part: str | int) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known one, or all when they are few."""
-    names = list(known)
+    """The end of a message about an unknown name: the nearest known one, or all when they are few.
+
+    The time is bounded: nothing is compared with more than `MOST_COMPARED` names or beyond `LONGEST_NAME` characters.
+    """
+    names = list(islice(known, MOST_COMPARED + 1))
+    if len(names) > MOST_COMPARED or len(word) > LONGEST_NAME:
+        return ""
+    names = [name for name in names if len(name) <= LONGEST_NAME]
     near = difflib.get_close_matches(word, names, n=1)
     if near:
         return f"; did you mean {near[0]}?"

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,7 +11,7 @@ from narrative_dag.storyworld.draft.compiler import compile_draft, expression_pr
 from narrative_dag.storyworld.draft.decompiler import canonical_text, sha256, structural_text
 from narrative_dag.storyworld.draft.document import Draft
 from narrative_dag.storyworld.draft.json_text import JsonDocument, parse_json
-from narrative_dag.storyworld.draft.problem import MOST_PROBLEMS, DraftError, Problem, Span, path_text
+from narrative_dag.storyworld.draft.problem import MOST_PROBLEMS, DraftError, Part, Problem, Span, narrow, path_text
 from narrative_dag.storyworld.model import Storyworld
 
 
@@ -51,42 +52,46 @@ def read_draft(text: str) -> Draft:
 
 def compile_text(text: str) -> Compiled:
     """The draft and storyworld in a JSON text. Raises DraftError with every problem found, spans included."""
-    document = parse_json(text)
-    draft = _read(document)
-    try:
-        world = compile_draft(draft)
-    except DraftError as error:
-        raise DraftError(_located(error.problems, document)) from None
-    canonical_form = canonical_text(world)
-    return Compiled(draft, world, document.spans, canonical_form, sha256(canonical_form), structural_hash(world))
+    return _compiled(parse_json(text))
 
 
 def problems(text: str) -> list[Problem]:
     """Everything that is wrong with a text as a draft, in the order of the text, up to `MOST_PROBLEMS` problems.
 
-    Text that is no JSON has one problem. Where the shape is wrong the expressions that can be found are checked too.
+    Empty exactly when `compile_text` accepts the text. Text that is no JSON has one problem. Where the shape is wrong
+    the expressions that can be found are checked too.
     """
     try:
         document = parse_json(text)
     except DraftError as error:
         return list(error.problems)
     try:
-        compile_draft(_read(document))
+        _compiled(document)
     except DraftError as error:
         found = list(error.problems)
         if any(problem.stage == "schema" for problem in found):
-            found += expression_problems(document.value)
-        located = _located(found, document)
-        return sorted(located, key=lambda problem: (problem.start or 0, problem.end or 0))[:MOST_PROBLEMS]
+            found += [_locate(problem, document) for problem in expression_problems(document.value)]
+        return sorted(found, key=lambda problem: (problem.start or 0, problem.end or 0))[:MOST_PROBLEMS]
     return []
+
+
+def _compiled(document: JsonDocument) -> Compiled:
+    draft = _read(document)
+    try:
+        world = compile_draft(draft)
+        text, structural = canonical_text(world), structural_hash(world)
+    except DraftError as error:
+        raise DraftError(_locate(problem, document) for problem in error.problems) from None
+    return Compiled(draft, world, document.spans, text, sha256(text), structural)
 
 
 def _read(document: JsonDocument) -> Draft:
     try:
         return Draft.model_validate(document.value)
     except ValidationError as error:
-        found = [_schema_problem(detail, document) for detail in error.errors(include_url=False) if _is_own(detail)]
-        raise DraftError(found[:MOST_PROBLEMS]) from None
+        details = filter(_is_own, error.errors(include_url=False))
+        found = [_schema_problem(detail, document) for detail in islice(details, MOST_PROBLEMS)]
+        raise DraftError(found) from None
 
 
 def _is_own(detail: Mapping[str, Any]) -> bool:
@@ -108,12 +113,9 @@ def _schema_problem(detail: Mapping[str, Any], document: JsonDocument) -> Proble
     message = _MESSAGES.get(kind, message[0].lower() + message[1:])
     if kind == "missing":
         message = f"{location[-1]} is missing"
-    start, end = document.spans[path]
-    if location and location[-1] == "[key]":
-        start, end = document.keys[path]
-    elif kind == "extra_forbidden":
-        start = document.keys[path][0]
-    return Problem("schema", path, message, start=start, end=end)
+    named = kind == "extra_forbidden" or (location and location[-1] == "[key]")
+    part: Part = "end" if kind == "missing" else "key" if named else "value"
+    return _locate(Problem("schema", path, message, part=part), document)
 
 
 def _parts(location: Sequence[str | int], value: Any) -> list[str | int]:
@@ -129,22 +131,15 @@ def _parts(location: Sequence[str | int], value: Any) -> list[str | int]:
     return parts
 
 
-_NAMED_BY_KEY = ("characters.", "characters[", "spools.", "spools[")
-"""Where names are keys: a problem of the name covers the key and its value."""
-
-
-def _located(found: Sequence[Problem], document: JsonDocument) -> list[Problem]:
-    return [_locate(problem, document) for problem in found]
-
-
 def _locate(problem: Problem, document: JsonDocument) -> Problem:
-    if problem.stage == "schema":
-        return problem
+    """The problem with its span in the text."""
     if problem.column is not None and problem.start is not None and problem.end is not None:
         start = document.offset(problem.path, problem.start)
         end = max(document.offset(problem.path, problem.end), start + 1)
+    elif problem.part == "key":
+        start, end = document.keys[problem.path]
     else:
         start, end = document.spans[problem.path]
-        if problem.path.startswith(_NAMED_BY_KEY):
-            start = document.keys[problem.path][0]
+        start = end - 1 if problem.part == "end" else start
+    start, end = narrow(start, end)
     return dataclasses.replace(problem, start=start, end=end)

@@ -1,9 +1,10 @@
 """From syntax to meaning: names looked up, types and operand counts checked, operators chosen."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from narrative_dag.storyworld.draft.names import Names
-from narrative_dag.storyworld.draft.problem import Stage, did_you_mean
+from narrative_dag.storyworld.draft.problem import MOST_PROBLEMS, Stage, did_you_mean
 from narrative_dag.storyworld.draft.syntax import ExpressionSyntaxError, Node, parse_effect, parse_expression
 from narrative_dag.storyworld.draft.vocabulary import (
     COMPARISONS,
@@ -38,7 +39,10 @@ class Fault:
 
 
 class Resolver:
-    """Turns expression text into trees; what is wrong collects in `faults`, and None stands for what has no tree."""
+    """Turns expression text into trees; what is wrong collects in `faults`, and None stands for what has no tree.
+
+    No more than `MOST_PROBLEMS` faults are kept.
+    """
 
     def __init__(self, names: Names) -> None:
         self.names = names
@@ -61,7 +65,7 @@ class Resolver:
             self.faults.append(Fault("expression", fault.message, fault.start, fault.end))
             return None
         if node.word not in EFFECTS:
-            self._fault(node, f"no effect is named {node.word}{did_you_mean(node.word, EFFECTS)}", len(node.word))
+            self._fault(node, f"no effect is named {node.word}{self._hint(node.word, EFFECTS)}", len(node.word))
             return None
         count, wanted = EFFECTS[node.word]
         if len(node.parts) != count:
@@ -73,7 +77,12 @@ class Resolver:
         return self._assignment(node)
 
     def _fault(self, node: Node, message: str, length: int | None = None, stage: Stage = "expression") -> None:
-        self.faults.append(Fault(stage, message, node.start, node.end if length is None else node.start + length))
+        if len(self.faults) < MOST_PROBLEMS:
+            end = node.end if length is None else node.start + length
+            self.faults.append(Fault(stage, message, node.start, end))
+
+    def _hint(self, word: str, known: Iterable[str]) -> str:
+        return did_you_mean(word, known) if len(self.faults) < MOST_PROBLEMS else ""
 
     def _assignment(self, node: Node) -> SetNumber | None:
         first = node.parts[0]
@@ -190,7 +199,7 @@ class Resolver:
             return None if spool is None else SpoolStatus(spool, negated=name == "inactive")
         if name not in FUNCTIONS:
             known = (*FUNCTIONS, *STATUS, "if")
-            self._fault(node, f"no function is named {name}{did_you_mean(name, known)}", len(name))
+            self._fault(node, f"no function is named {name}{self._hint(name, known)}", len(name))
             return None
         operator, least, most = FUNCTIONS[name]
         if count < least or (most is not None and count > most):
@@ -203,7 +212,7 @@ class Resolver:
         if node.kind != "name":
             self._fault(node, "a spool is needed here")
         elif node.word not in self.names.spools:
-            message = f"no spool is named {node.word}{did_you_mean(node.word, self.names.spools)}"
+            message = f"no spool is named {node.word}{self._hint(node.word, self.names.spools)}"
             self._fault(node, message, stage="references")
         else:
             return node.word
@@ -217,7 +226,7 @@ class Resolver:
             return None
         name, places = node.parts[0], node.parts[1:]
         if name.word not in self.names.encounters:
-            message = f"no encounter has the id {name.word}{did_you_mean(name.word, self.names.encounters)}"
+            message = f"no encounter has the id {name.word}{self._hint(name.word, self.names.encounters)}"
             self._fault(name, message, stage="references")
             return None
         for part in places:
@@ -252,12 +261,12 @@ class Resolver:
             self._fault(node, "coefficients lie between -1 and 1")
             return None
         if character not in self.names.characters:
-            message = f"no character is named {character}{did_you_mean(character, self.names.characters)}"
+            message = f"no character is named {character}{self._hint(character, self.names.characters)}"
             self._fault(node.parts[0], message, stage="references")
             return None
         values = self.names.characters[character]
         if name not in values:
-            message = f"{character} has no property {name}{did_you_mean(name, values)}"
+            message = f"{character} has no property {name}{self._hint(name, values)}"
             self._fault(node.parts[1], message, stage="references")
             return None
         perceived = values[name]
@@ -272,7 +281,7 @@ class Resolver:
             self._fault(node, f"{character}.{name} is a number, not a value for each character", stage="references")
             return None
         if other.word not in perceived:
-            message = f"{character} has no {name} for {other.word}{did_you_mean(other.word, perceived)}"
+            message = f"{character} has no {name} for {other.word}{self._hint(other.word, perceived)}"
             self._fault(other, message, stage="references")
             return None
         return Variable(character, (name, other.word), node.number)

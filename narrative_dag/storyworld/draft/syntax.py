@@ -143,7 +143,7 @@ def parse_effect(text: str) -> Node:
 
 def _parse(text: str, start: str) -> Node:
     if len(text) > LONGEST:
-        raise ExpressionSyntaxError(f"longer than {LONGEST} characters", LONGEST, len(text))
+        raise ExpressionSyntaxError(f"longer than {LONGEST} characters", LONGEST, LONGEST + 1)
     try:
         tree = _parser().parse(text, start=start)
     except UnexpectedInput as error:
