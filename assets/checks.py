@@ -75,7 +75,10 @@ def a_valid_storyworld(context: dg.AssetCheckExecutionContext, house: House) -> 
 
 @dg.asset_check(asset="policy_checkpoint", partitions_def=cycles)
 def better_than_champion(context: dg.AssetCheckExecutionContext, house: House) -> dg.AssetCheckResult:
-    """The policy's reward, without feature quality (refitted every cycle), is above the champion's: then it is crowned."""
+    """The policy's reward without feature quality, which is refitted every cycle, is above the champion's.
+
+    Then the policy is crowned, with its autoencoders and reward.
+    """
     cycle, tracking = context.partition_key, house.tracking
     name = MODELS["policy_checkpoint"]
     champion = tracking.champion(name)

@@ -1,6 +1,7 @@
 """Training states: tensors in safetensors, the rest in JSON, in a folder that appears whole or not at all."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from narrative_dag.policy.errors import PolicyError
 from narrative_dag.policy.folders import atomic_folder
 
-FOLDER = "state"
+_STATE = re.compile(r"state-(\d+)")
 
 
 class LogRow(NamedTuple):
@@ -34,15 +35,23 @@ class TrainingState:
 
 
 def save_state(workdir: Path, state: TrainingState) -> None:
-    """Replace the state in a work folder."""
-    with atomic_folder(workdir / FOLDER) as temporary:
+    """Replace the state in a work folder.
+
+    The state goes to `state-<n>` with the next free number and older ones are removed after it is there: at no moment
+    is the folder without a whole state. One process writes at a time.
+    """
+    folders = _states(workdir)
+    number = max(folders, default=0) + 1
+    with atomic_folder(workdir / f"state-{number}") as temporary:
         tensors = {name: t.detach().cpu().contiguous() for name, t in sorted(state.tensors.items())}
         save_file(tensors, str(temporary / "tensors.safetensors"))
         (temporary / "values.json").write_text(json.dumps(state.values, sort_keys=True), encoding="utf-8")
+    for folder in (*folders.values(), *workdir.glob(".state-*")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def load_state(workdir: Path, identity: str) -> TrainingState | None:
-    """The state in a work folder, None when there is none.
+    """The newest state in a work folder, None when there is none.
 
     Args:
         workdir: the work folder.
@@ -51,9 +60,10 @@ def load_state(workdir: Path, identity: str) -> TrainingState | None:
     Raises:
         PolicyError: the state is damaged, or belongs to another training.
     """
-    folder = workdir / FOLDER
-    if not folder.is_dir():
+    folders = _states(workdir)
+    if not folders:
         return None
+    folder = folders[max(folders)]
     try:
         values = json.loads((folder / "values.json").read_text(encoding="utf-8"))
         tensors = load_file(str(folder / "tensors.safetensors"))
@@ -66,11 +76,6 @@ def load_state(workdir: Path, identity: str) -> TrainingState | None:
             hint="delete the folder or use another work folder",
         )
     return TrainingState(tensors, values)
-
-
-def clear_state(workdir: Path) -> None:
-    """Remove the state of a finished training."""
-    shutil.rmtree(workdir / FOLDER, ignore_errors=True)
 
 
 def prefixed(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -102,6 +107,14 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, to
         # AdamW keeps its step counters on the CPU
         device = torch.device("cpu") if name == "step" else parameter.device
         optimizer.state[parameter][name] = tensor.clone().to(device)
+
+
+def _states(workdir: Path) -> dict[int, Path]:
+    """The states in a work folder by number; their names appear when they are whole."""
+    if not workdir.is_dir():
+        return {}
+    named = ((_STATE.fullmatch(path.name), path) for path in workdir.iterdir() if path.is_dir())
+    return {int(match[1]): path for match, path in named if match}
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:

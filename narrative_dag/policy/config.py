@@ -93,6 +93,9 @@ class RlConfig(BaseModel):
     logit_scale_max: float = Field(1.6, ge=1, description="largest total logit scale over one run")
     mismatch: float = Field(0.02, gt=0, description="largest mean |log p| gap of sampler and trainer, nats a token")
     guard_kl: float = Field(0.09, gt=0, description="roll back above this KL a token and 1.5 times that at the start")
+    guard_kl_max: float = Field(
+        0.25, gt=0, description="roll back above this KL a token, whatever it was at the start; at least guard_kl"
+    )
     guard_truncation: float = Field(
         0.03, ge=0, description="roll back when truncation exceeds the best epoch's by this"
     )
@@ -109,4 +112,10 @@ class RlConfig(BaseModel):
     def _on_policy(self) -> "RlConfig":
         if self.sampling.temperature != 1.0:
             raise ValueError("training rollouts are drawn at temperature 1, else the ratio is wrong")
+        return self
+
+    @model_validator(mode="after")
+    def _kl_guards_in_order(self) -> "RlConfig":
+        if self.guard_kl_max < self.guard_kl:
+            raise ValueError(f"guard_kl_max {self.guard_kl_max} is below guard_kl {self.guard_kl}")
         return self

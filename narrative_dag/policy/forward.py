@@ -8,10 +8,13 @@ import torch
 from narrative_dag.policy.errors import PolicyError
 from narrative_dag.policy.model import Policy
 
+WIDTH_STEP = 32
+"""Rows are padded to a multiple of this: bfloat16 kernels are compiled and kept for every shape that occurs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Right-padded sequences.
+    """Right-padded sequences; T is a multiple of `WIDTH_STEP`, or the model's positions.
 
     `ids` [B, T] and `attention` [B, T] (1 on tokens); `completion` [B, T-1] is 1 where position t predicts a token of
     the completion, end token included.
@@ -24,9 +27,10 @@ class Rows:
 
 def pad_rows(policy: Policy, tokens: Sequence[Sequence[int]], starts: Sequence[int]) -> Rows:
     """Rows on the policy's device. Raises PolicyError when a row is longer than the model's positions."""
-    width = max(len(ids) for ids in tokens)
-    if width > policy.positions:
-        raise PolicyError(f"a sequence of {width} tokens, the model has {policy.positions} positions")
+    longest = max(len(ids) for ids in tokens)
+    if longest > policy.positions:
+        raise PolicyError(f"a sequence of {longest} tokens, the model has {policy.positions} positions")
+    width = min(-(-longest // WIDTH_STEP) * WIDTH_STEP, policy.positions)
     ids = torch.full((len(tokens), width), policy.tokenizer.pad, dtype=torch.long)
     attention = torch.zeros((len(tokens), width), dtype=torch.long)
     completion = torch.zeros((len(tokens), width - 1))

@@ -51,6 +51,7 @@ class Learner:
         groups: list[dict[str, Any]] = [{"params": list(self.policy.model.parameters()), "peak": config.lr}]
         if self.scale is not None:
             groups.append({"params": [self.scale.log_scale], "peak": config.logit_scale_lr})
+        self.best_scale = scale_total
         self.optimizer = torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0)
 
     def step(self, config: RlConfig) -> float:
@@ -86,13 +87,16 @@ class Learner:
             if self.progress.best is None or measures.reward > best.reward:
                 best = measures
                 self.best = _copied(self.policy.weights())
+                self.best_scale = 1.0 if self.scale is None else self.scale.total
             length = self.progress.reference_length or measures.completion_length
             self.progress = replace(self.progress, start=start, best=best, reference_length=length)
         return reason
 
     def roll_back(self, said: str, epoch: int, config: RlConfig) -> None:
-        """Return to the best weights with a fresh optimizer and a lower learning rate."""
+        """Return to the best weights and their logit scale, with a fresh optimizer and a lower learning rate."""
         self.policy.load_weights(self.best)
+        if self.scale is not None:
+            self.scale.reset(self.best_scale)
         self.average = _copied(self.best)
         self.optimizer.state.clear()
         self.progress = replace(
@@ -126,14 +130,16 @@ def to_state(learner: Learner, identity: str) -> TrainingState:
         "identity": identity,
         "progress": asdict(learner.progress),
         "memory": to_json(learner.memory),
-        "scale": None if learner.scale is None else learner.scale.total,
+        "scale": 1.0 if learner.scale is None else learner.scale.total,
+        "best_scale": learner.best_scale,
     }
     return TrainingState(tensors, values)
 
 
 def restore(policy: Policy, config: RlConfig, state: TrainingState) -> Learner:
     """The learner that was saved, on the policy's device."""
-    learner = Learner(policy, config, state.values["scale"] or 1.0)
+    learner = Learner(policy, config, state.values["scale"])
+    learner.best_scale = state.values["best_scale"]
     device = policy.compute.device
     learner.policy.load_weights(under("weights", state.tensors))
     learner.average = {name: t.to(device) for name, t in under("average", state.tensors).items()}

@@ -45,6 +45,12 @@ class LogitScale:
                 parameter.mul_(factor)
             self.log_scale.zero_()
 
+    def reset(self, total: float) -> None:
+        """Go on from weights into which `total` is folded already."""
+        self.total = total
+        with torch.no_grad():
+            self.log_scale.zero_()
+
 
 def final_norm(policy: Policy) -> Any:
     """The norm before the unembedding, None where the architecture is not known to allow the fold."""

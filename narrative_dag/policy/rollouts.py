@@ -88,8 +88,10 @@ def measure(
 
 def collapse(now: Measures, start: Measures, best: Measures, config: RlConfig) -> str | None:
     """Why the policy that gave `now` should be rolled back to the best one, in plain words; None where it is sound."""
+    # without the cap, runs that start from each other's results would raise the limit from run to run
+    kl_limit = min(max(config.guard_kl, 1.5 * start.kl), config.guard_kl_max)
     reasons = (
-        (now.kl > max(config.guard_kl, 1.5 * start.kl), f"KL {now.kl:.3f} a token (start: {start.kl:.3f})"),
+        (now.kl > kl_limit, f"KL {now.kl:.3f} a token (start: {start.kl:.3f})"),
         (
             now.truncation > best.truncation + config.guard_truncation,
             f"{now.truncation:.0%} of the texts hit the length limit (best epoch: {best.truncation:.0%})",

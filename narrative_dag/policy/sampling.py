@@ -15,6 +15,9 @@ from narrative_dag.policy.model import Policy
 SHRINK = 0.8
 """Rows are compacted when at most this share of them is unfinished: copying the cache has a price too."""
 
+ROW_STEP = 8
+"""Compaction keeps a multiple of this many rows, finished ones too: bfloat16 kernels are kept for every shape."""
+
 
 @dataclass(frozen=True, slots=True)
 class Samples:
@@ -137,8 +140,10 @@ def _decode(
         left = len(done) - int(done.sum())
         if left == 0 or at == limit:
             break
-        if left <= SHRINK * len(done):
-            rows = (~done).nonzero().squeeze(1)
+        kept = -(-left // ROW_STEP) * ROW_STEP
+        if kept <= SHRINK * len(done):
+            # unfinished rows first, then as many finished ones as it takes
+            rows = done.int().argsort(stable=True)[:kept].sort().values
             decoder.keep(rows)
             alive, token, done = alive[rows], token[rows], done[rows]
         logits = decoder.advance(token.unsqueeze(1))

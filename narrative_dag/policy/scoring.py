@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 Span = tuple[int, int, float]
 """Characters [start, end) of a text and the credit of having written them: below 0 for a broken place."""
 
+LOWEST_CREDIT = -2.0
+"""A token's credit goes no lower, however many spans blame it: one place must not outweigh the rest of the text."""
+
+HIGHEST_CREDIT = 1.0
+"""A token's credit goes no higher, however many spans praise it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -58,8 +64,9 @@ def score_samples(score: Score, samples: "Samples") -> list[Scored]:
 def token_credit(tokenizer: "DraftTokenizer", ids: Sequence[int], spans: Sequence[Span]) -> npt.NDArray[np.float32]:
     """The credit of every token [len(ids)]: a span's value goes to each token that writes one of its characters.
 
-    Overlapping spans add up. `ids` spell the scored text; an end token beyond the text takes part in no span, except
-    that a span from or beyond the text's end falls on the last token, where the text stops.
+    Overlapping spans add up, within [`LOWEST_CREDIT`, `HIGHEST_CREDIT`]. `ids` spell the scored text; an end token
+    beyond the text takes part in no span, except that a span from or beyond the text's end falls on the last token,
+    where the text stops.
     """
     credit = np.zeros(len(ids), dtype=np.float32)
     if not spans or not len(ids):
@@ -71,7 +78,7 @@ def token_credit(tokenizer: "DraftTokenizer", ids: Sequence[int], spans: Sequenc
         if not touched.any():
             touched[-1] = True
         credit[touched] += value
-    return credit
+    return credit.clip(LOWEST_CREDIT, HIGHEST_CREDIT)
 
 
 def completion_credit(

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from narrative_dag.policy.checkpoints import LogRow, clear_state, load_state, save_state
+from narrative_dag.policy.checkpoints import LogRow, load_state, save_state
 from narrative_dag.policy.config import RlConfig
 from narrative_dag.policy.errors import PolicyError
 from narrative_dag.policy.forward import pad_rows, token_logits, token_logprobs
@@ -30,9 +30,9 @@ Report = Callable[[str, int, int], None]
 class RlResult:
     """The improved policy.
 
-    `log` holds a row a metric and epoch (row `epochs` measures the returned candidate), `status` a sentence or two an
-    epoch. `final` and `scored` are the last measurement. `rolled_back` tells that the candidate collapsed and `policy`
-    is the best epoch's. `seconds` is the wall time of each phase in this process, not part of any result.
+    `log` holds a row a metric and epoch (row `epochs` measures the returned policy), `status` a sentence or two an
+    epoch. `final`, `scored` and `measures` are of the returned policy. `rolled_back` tells that the candidate collapsed
+    and `policy` is the best epoch's. `seconds` is the wall time of each phase in this process, not part of any result.
     """
 
     policy: Policy
@@ -60,7 +60,8 @@ def optimize_policy(
 
     Each epoch samples from the current weights, scores, and makes one pass of updates. Sound epochs compete for "best";
     a collapse (`rollouts.collapse`) restores the best weights, lowers the learning rate and samples again. The state is
-    kept after every epoch: an interrupted run in the same work folder ends with the same bytes.
+    kept after every epoch: an interrupted run in the same work folder ends with the same bytes, and a finished one is
+    only measured again.
 
     Args:
         policy: where training starts; not changed.
@@ -69,7 +70,7 @@ def optimize_policy(
         score: verdicts on texts; deterministic, else runs do not repeat.
         config: everything else.
         seed: of prompts, draws, minibatches and imitation, together with the epoch.
-        workdir: folder for the state; the state is removed at the end.
+        workdir: folder for the state; the caller removes it once the result is safe.
         progress: called within phases.
         initial: epoch 0's texts if they exist already (`rollouts.write_rollouts` by the same policy).
 
@@ -97,9 +98,7 @@ def optimize_policy(
             status=(*learner.progress.status, said),
         )
         save_state(workdir, to_state(learner, identity))
-    result = _finish(learner, reference, prompts, score, config, seed, clock)
-    clear_state(workdir)
-    return result
+    return _finish(learner, reference, prompts, score, config, seed, clock)
 
 
 def _experience(
@@ -143,16 +142,17 @@ def _finish(
     reason = None
     if start_measures is not None and best is not None:
         reason = collapse(measures, start_measures, best, config)
-    said = _sentence("result", measures, {})
+    status = learner.progress.status
     if reason is not None:
+        status = (*status, f"{_sentence('candidate', measures, {})} Rolled back to the best epoch: {reason}.")
         candidate.load_weights(learner.best)
-        said = f"{said} Rolled back to the best epoch: {reason}."
+        experience, measures = _rollouts(candidate, reference, prompts, score, config, (seed, last, 1), None, clock)
     log = [LogRow(last, name, value) for name, value in measures.rows().items()]
     log.append(LogRow(last, "rollback", float(reason is not None)))
     return RlResult(
         policy=candidate,
         log=(*learner.progress.log, *log),
-        status=(*learner.progress.status, said),
+        status=(*status, _sentence("result", measures, {})),
         final=experience.samples,
         scored=experience.scored,
         measures=measures,

@@ -14,7 +14,6 @@ from torch.nn import functional
 from narrative_dag.policy.checkpoints import (
     LogRow,
     TrainingState,
-    clear_state,
     load_state,
     optimizer_tensors,
     prefixed,
@@ -49,14 +48,15 @@ def warm_start(
 ) -> WarmStart:
     """Train a copy of the policy to continue prompts as the documents do; loss on completions and their end token.
 
-    An interrupted run in the same work folder goes on from its last checkpoint and ends with the same bytes.
+    An interrupted run in the same work folder goes on from its last checkpoint and ends with the same bytes; a finished
+    one is returned as it is.
 
     Args:
         policy: where training starts; it is not changed.
         documents: training texts.
         config: steps, batch, learning rates.
         seed: of the order of the texts.
-        workdir: folder for checkpoints; they are removed at the end.
+        workdir: folder for checkpoints; the caller removes it once the result is safe.
         progress: called with (step, steps, loss) after every step.
 
     Raises:
@@ -91,7 +91,7 @@ def warm_start(
                 log.append(LogRow(step, "loss", running[0] / running[1]))
                 log.append(LogRow(step, "learning_rate_scale", scale))
                 running = [0.0, 0]
-            if step % config.checkpoint_every == 0 and step < config.steps:
+            if step % config.checkpoint_every == 0 or step == config.steps:
                 tensors = prefixed("weights", trained.weights())
                 for name, (optimizer, _) in optimizers.items():
                     tensors |= prefixed(name, optimizer_tensors(optimizer))
@@ -99,7 +99,6 @@ def warm_start(
                 save_state(workdir, TrainingState(tensors, values))
             if progress is not None:
                 progress(step, config.steps, loss)
-    clear_state(workdir)
     return WarmStart(trained, tuple(log), tokens, too_long)
 
 

@@ -104,12 +104,18 @@ def test_any_causal_lm_folder_samples_and_learns(
     tokenizer.save(tmp_path / name)
     policy = load_policy(tmp_path / name, CPU)
     assert policy.positions == 48
-    started = warm_start(policy, documents, WarmStartConfig(steps=60, batch=4), 0, tmp_path / "work")
+    started = warm_start(policy, documents, WarmStartConfig(steps=60, batch=4), 0, tmp_path / "warm")
     losses = [row.value for row in started.log if row.metric == "loss"]
     assert losses[-1] < 0.75 * losses[0]
     policy = started.policy
     config = RlConfig(
-        epochs=1, rollouts=8, minibatches=2, warmup=0, sampling=SamplingConfig(max_tokens=48), guard_kl=10.0
+        epochs=1,
+        rollouts=8,
+        minibatches=2,
+        warmup=0,
+        sampling=SamplingConfig(max_tokens=48),
+        guard_kl=10.0,
+        guard_kl_max=10.0,
     )
     result = optimize_policy(policy, policy, prompts, score, config, 0, tmp_path / "work")
     assert result.policy.digest() != policy.digest()

@@ -8,19 +8,18 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from narrative_dag.policy.checkpoints import load_state, save_state
 from narrative_dag.policy.config import PolicyConfig, RlConfig, SamplingConfig, WarmStartConfig
 from narrative_dag.policy.errors import PolicyError
 from narrative_dag.policy.evaluation import evaluate_policy
 from narrative_dag.policy.forward import pad_rows, token_logits
+from narrative_dag.policy.learner import Learner, restore, to_state
 from narrative_dag.policy.logit_scale import LogitScale
-from narrative_dag.policy.memory import from_json, remember, to_json
 from narrative_dag.policy.model import Policy, new_policy
-from narrative_dag.policy.rollouts import Measures, collapse, measure, write_rollouts
-from narrative_dag.policy.sampling import Samples
-from narrative_dag.policy.scoring import Score, Scored, completion_credit, score_samples, token_credit
+from narrative_dag.policy.rollouts import Measures, measure, write_rollouts
+from narrative_dag.policy.scoring import Score, Scored, score_samples
 from narrative_dag.policy.tokenizer import Document, DraftTokenizer
-from narrative_dag.policy.trainer import optimize_policy
-from narrative_dag.policy.updates import advantages
+from narrative_dag.policy.trainer import RlResult, completion_logprobs, optimize_policy
 from narrative_dag.policy.warmstart import warm_start
 
 CONFIG = RlConfig(
@@ -32,10 +31,14 @@ CONFIG = RlConfig(
     lr=1e-3,
     sampling=SamplingConfig(max_tokens=60),
     guard_kl=10.0,
+    guard_kl_max=10.0,
     guard_truncation=1.0,
     guard_validity=1.0,
     guard_duplicates=1.0,
 )
+
+
+DESTRUCTIVE = CONFIG.model_copy(update={"lr": 0.5, "warmup": 0, "guard_kl": 0.09, "average": 0.0})
 
 
 class InterruptionError(Exception):
@@ -67,7 +70,6 @@ def test_the_reward_grows(started: Policy, prompts: tuple[str, ...], tmp_path: P
     new = evaluate_policy(result.policy, prompts, score_oren, config.sampling, 9, 100).measures.reward
     assert new > old + 0.15
     assert started.digest() == before
-    assert list(tmp_path.iterdir()) == []
     names = {row.metric for row in result.log}
     assert {"reward/mean", "kl", "entropy", "ratio/clip_fraction", "advantage/std", "completion_length"} <= names
     assert {"truncation_rate", "duplicate_rate", "validity", "reward/oren"} <= names
@@ -90,28 +92,52 @@ def test_local_credit_alone_teaches(started: Policy, prompts: tuple[str, ...], t
     assert share(result.policy) < share(started) - 0.15
 
 
+def _interrupted(
+    phase: str, times: int, started: Policy, prompts: tuple[str, ...], score: Score, config: RlConfig, workdir: Path
+) -> None:
+    """Train until a phase begins for the n-th time."""
+    begun = []
+
+    def interrupt(at: str, done: int, total: int) -> None:
+        begun.append(at == phase and done == 0)
+        if sum(begun) == times:
+            raise InterruptionError
+
+    with pytest.raises(InterruptionError):
+        optimize_policy(started, started, prompts, score, config, 5, workdir, interrupt)
+
+
+def _assert_same(found: RlResult, expected: RlResult) -> None:
+    assert found.policy.digest() == expected.policy.digest()
+    assert (found.log, found.status) == (expected.log, expected.status)
+    assert found.final.tokens == expected.final.tokens
+    assert (found.measures, found.rolled_back) == (expected.measures, expected.rolled_back)
+
+
 @pytest.mark.parametrize("epoch", [1, 2, 3])
 def test_an_interrupted_run_ends_with_the_same_bytes(
     epoch: int, started: Policy, prompts: tuple[str, ...], score: Score, tmp_path: Path
 ) -> None:
-    samples = []
-
-    def interrupt(phase: str, done: int, total: int) -> None:
-        samples.append(phase == "sample" and done == 0)
-        if sum(samples) == epoch + 1:
-            raise InterruptionError
-
     whole = optimize_policy(started, started, prompts, score, CONFIG, 5, tmp_path / "whole")
-    with pytest.raises(InterruptionError):
-        optimize_policy(started, started, prompts, score, CONFIG, 5, tmp_path / "parts", interrupt)
+    _interrupted("sample", epoch + 1, started, prompts, score, CONFIG, tmp_path / "parts")
     phases: list[str] = []
     resumed = optimize_policy(
         started, started, prompts, score, CONFIG, 5, tmp_path / "parts", lambda phase, *_: phases.append(phase)
     )
     assert sum(a == "sample" and b != "sample" for a, b in pairwise(phases)) == 4 - epoch
-    assert resumed.policy.digest() == whole.policy.digest()
-    assert (resumed.log, resumed.status) == (whole.log, whole.status)
-    assert resumed.final.tokens == whole.final.tokens
+    _assert_same(resumed, whole)
+
+
+def test_a_finished_run_is_measured_again_and_not_trained(
+    started: Policy, prompts: tuple[str, ...], score: Score, tmp_path: Path
+) -> None:
+    first = optimize_policy(started, started, prompts, score, CONFIG, 5, tmp_path)
+    phases: list[str] = []
+    again = optimize_policy(
+        started, started, prompts, score, CONFIG, 5, tmp_path, lambda phase, *_: phases.append(phase)
+    )
+    assert "update" not in phases
+    _assert_same(again, first)
 
 
 def test_given_rollouts_are_the_first_epoch(
@@ -135,12 +161,73 @@ def test_rollouts_of_another_policy_are_refused(
 def test_a_destroyed_policy_is_rolled_back(
     started: Policy, prompts: tuple[str, ...], score: Score, tmp_path: Path
 ) -> None:
-    config = CONFIG.model_copy(update={"lr": 0.5, "warmup": 0, "guard_kl": 0.09, "average": 0.0})
-    result = optimize_policy(started, started, prompts, score, config, 5, tmp_path)
+    result = optimize_policy(started, started, prompts, score, DESTRUCTIVE, 5, tmp_path)
     assert result.rolled_back
     assert result.policy.digest() == started.digest()
     assert any("rolled back" in said for said in result.status)
     assert sum(row.value for row in result.log if row.metric == "rollback") >= 1
+
+
+def test_after_a_roll_back_the_result_is_of_the_returned_policy(
+    started: Policy, prompts: tuple[str, ...], score: Score, tmp_path: Path
+) -> None:
+    result = optimize_policy(started, started, prompts, score, DESTRUCTIVE, 5, tmp_path)
+    assert result.rolled_back
+    assert result.measures.kl == pytest.approx(0.0, abs=1e-6)
+    own = completion_logprobs(result.policy, result.final, 4)
+    np.testing.assert_allclose(np.concatenate(own), np.concatenate(result.final.logprobs), atol=2e-4)
+    assert result.measures == measure(result.final, result.scored, completion_logprobs(started, result.final, 2))
+    last = {row.metric: row.value for row in result.log if row.step == DESTRUCTIVE.epochs}
+    assert last == {**result.measures.rows(), "rollback": 1.0}
+    candidate, returned = result.status[-2:]
+    assert candidate.startswith("candidate: ")
+    assert "Rolled back" in candidate
+    assert returned.endswith("KL 0.000 a token.")
+
+
+@pytest.mark.parametrize("updates", [1, 2])
+def test_an_interrupted_run_with_a_roll_back_ends_with_the_same_bytes(
+    updates: int, started: Policy, prompts: tuple[str, ...], score: Score, tmp_path: Path
+) -> None:
+    whole = optimize_policy(started, started, prompts, score, DESTRUCTIVE, 5, tmp_path / "whole")
+    rolled_back = [row.step for row in whole.log if row.metric == "rollback"]
+    assert rolled_back[0] == 1
+    _interrupted("update", updates + 1, started, prompts, score, DESTRUCTIVE, tmp_path / "parts")
+    for _ in ("resumed", "finished"):
+        _assert_same(optimize_policy(started, started, prompts, score, DESTRUCTIVE, 5, tmp_path / "parts"), whole)
+
+
+def _learn_scale(learner: Learner, log_scale: float) -> None:
+    assert learner.scale is not None
+    with torch.no_grad():
+        learner.scale.log_scale.fill_(log_scale)
+    learner.scale.fold()
+
+
+def test_a_roll_back_restores_the_logit_scale(started: Policy, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"logit_scale_max": 1.6})
+    learner = Learner(started, config)
+    _learn_scale(learner, 0.1)
+    assert learner.judge(Measures(0.5, 0.1, 0.8, 0.02, 0.0, 150.0, 1.0, 0.01, {}), config) is None
+    best = learner.policy.digest()
+    _learn_scale(learner, 0.3)
+    assert learner.scale is not None
+    assert learner.scale.total == pytest.approx(np.exp(0.4))
+    save_state(tmp_path, to_state(learner, "run"))
+    state = load_state(tmp_path, "run")
+    assert state is not None
+    for one in (learner, restore(started, config, state)):
+        assert one.scale is not None
+        with torch.no_grad():
+            one.scale.log_scale.fill_(0.05)
+        one.roll_back("collapsed", 1, config)
+        assert one.policy.digest() == best
+        assert one.scale.total == pytest.approx(np.exp(0.1))
+        assert float(one.scale.log_scale.detach()) == 0.0
+        # what is left of the limit counts from the best weights
+        _learn_scale(one, 5.0)
+        ratio = one.policy.model.transformer.ln_f.weight / started.model.transformer.ln_f.weight
+        torch.testing.assert_close(ratio, torch.full_like(ratio, 1.6), atol=1e-5, rtol=0)
 
 
 def test_equal_rewards_change_nothing_and_say_so(started: Policy, prompts: tuple[str, ...], tmp_path: Path) -> None:
@@ -163,98 +250,17 @@ def test_malformed_verdicts_are_refused(started: Policy, prompts: tuple[str, ...
         score_samples(lambda texts, cut: [good], samples)
 
 
-def _samples(tokens: Sequence[Sequence[int]], start: int, truncated: Sequence[bool]) -> Samples:
-    return Samples(
-        prompts=("p",) * len(tokens),
-        texts=tuple(f"t{i}" for i in range(len(tokens))),
-        tokens=tuple(map(tuple, tokens)),
-        starts=(start,) * len(tokens),
-        logprobs=tuple(np.full(len(ids) - start, -1.0, dtype=np.float32) for ids in tokens),
-        truncated=tuple(truncated),
-    )
-
-
-def test_truncated_rows_take_no_part_in_the_advantage() -> None:
-    samples = _samples([[1, 2, 3]] * 5, 1, [False, False, True, False, False])
-    scored = [Scored(r, {"a": r}, {"a": 1.0}) for r in (0.2, 0.4, 0.0, 0.6, 0.8)]
-    for kind in ("reward", "components"):
-        config = RlConfig(advantage=kind)
-        found = advantages(samples, scored, config, 400)
-        assert found[2] == 0
-        assert float(found.sum()) == pytest.approx(0, abs=1e-6)
-        assert list(found[[0, 1, 3, 4]]) == sorted(found[[0, 1, 3, 4]])
-
-
-def test_credit_falls_on_the_tokens_that_write_the_span(tokenizer: DraftTokenizer) -> None:
-    text = '{"theme":"harbor","title":"The pier","to":"e1"}'
-    ids = tokenizer.encode(text)
-    at = text.index("pier")
-    credit = token_credit(tokenizer, ids, [(at, at + 4, -1.0), (at + 3, at + 5, 0.25)])
-    ends = tokenizer.ends(ids)
-    begins = [0, *ends[:-1]]
-    touched = "".join(text[b:e] for b, e, c in zip(begins, ends, credit, strict=True) if c != 0)
-    assert touched.strip(' "').startswith("pier")
-    first = sum(b < at + 4 and e > at for b, e in zip(begins, ends, strict=True))
-    second = sum(b < at + 5 and e > at + 3 for b, e in zip(begins, ends, strict=True))
-    assert sum(credit) == pytest.approx(0.25 * second - first)
-
-
-def test_blame_beyond_the_text_falls_on_its_last_token(tokenizer: DraftTokenizer) -> None:
-    ids = tokenizer.encode('{"theme":')
-    credit = token_credit(tokenizer, ids, [(9, 9, -1.0)])
-    assert credit.tolist() == [0.0] * (len(ids) - 1) + [-1.0]
-
-
-def test_completion_credit_leaves_the_prompt_out(tokenizer: DraftTokenizer) -> None:
-    ids = [*tokenizer.encode('{"theme":"harbor",'), *tokenizer.encode('"title":"a"}'), tokenizer.eos]
-    start = len(tokenizer.encode('{"theme":"harbor",'))
-    samples = _samples([ids], start, [False])
-    (credit,) = completion_credit(tokenizer, samples, [Scored(0.0, {}, {}, [(0, 5, 9.0), (18, 20, 1.0)])])
-    assert len(credit) == len(ids) - start
-    assert credit[0] == 1.0
-    assert 9.0 not in credit
-
-
-def test_memory_keeps_the_best_distinct_valid_drafts() -> None:
-    samples = _samples([[1, 2], [1, 3], [1, 4], [1, 5], [1, 6]], 1, [False, False, True, False, False])
-    rewards = (0.3, 0.9, 1.0, 0.8, 0.7)
-    structures = ("a", "b", "c", "b", None)
-    scored = [Scored(r, {}, {}, (), i != 4, s) for i, (r, s) in enumerate(zip(rewards, structures, strict=True))]
-    memory = remember((), samples, scored, 3)
-    assert [(entry.structure, entry.reward) for entry in memory] == [("b", 0.9), ("a", 0.3)]
-    assert from_json(to_json(memory)) == memory
-    assert len(remember(memory, samples, scored, 1)) == 1
-
-
-def test_measures_count_what_they_say() -> None:
-    samples = _samples([[1, 2, 3], [1, 2], [1, 2], [1, 2]], 1, [False, False, True, False])
-    scored = [Scored(r, {"a": r}, {"a": 1.0}, (), True, s) for r, s in ((1.0, "x"), (0.0, "y"), (0.5, "z"), (0.5, "x"))]
-    reference = [logprobs - np.float32(0.1) for logprobs in samples.logprobs]
-    found = measure(samples, scored, reference)
-    assert (found.reward, found.validity, found.truncation, found.duplicates) == (0.5, 0.75, 0.25, 0.25)
-    assert (found.completion_length, found.entropy) == (1.25, 1.0)
-    assert found.kl == pytest.approx(np.exp(-0.1) - 1 + 0.1, rel=1e-5)
-
-
-SOUND = Measures(0.5, 0.1, 0.8, 0.02, 0.0, 150.0, 1.0, 0.01, {})
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"kl": 0.1}, "KL"),
-        ({"truncation": 0.06}, "length limit"),
-        ({"validity": 0.6}, "validity fell"),
-        ({"reward": 0.35}, "reward fell"),
-        ({"duplicates": 0.3}, "repeat"),
-        ({"entropy": 0.3}, "entropy"),
-    ],
-)
-def test_each_guard_speaks(change: dict[str, float], said: str) -> None:
-    assert collapse(SOUND, SOUND, SOUND, RlConfig()) is None
-    reason = collapse(replace(SOUND, **change), SOUND, SOUND, RlConfig())
-    assert reason is not None
-    assert said in reason
+@pytest.mark.parametrize(("longest", "width"), [(5, 32), (32, 32), (33, 64), (65, 80), (80, 80)])
+def test_rows_come_in_few_widths(longest: int, width: int, tokenizer: DraftTokenizer) -> None:
+    config = PolicyConfig(layers=1, width=32, heads=2, positions=80, dtype="float32", device="cpu")
+    policy = new_policy(config, tokenizer, 0)
+    rows = pad_rows(policy, [[2] * longest, [2] * 4], [3, 3])
+    assert rows.ids.shape == rows.attention.shape == (2, width)
+    assert rows.completion.shape == (2, width - 1)
+    assert rows.attention.sum(1).tolist() == [longest, 4]
+    assert rows.completion.sum(1).tolist() == [longest - 3, 1]
+    with pytest.raises(PolicyError, match="81 tokens, the model has 80 positions"):
+        pad_rows(policy, [[2] * 81], [1])
 
 
 def test_folded_logit_scale_is_the_same_policy(started: Policy, prompts: tuple[str, ...]) -> None:

@@ -63,6 +63,29 @@ def test_no_batch_changes_a_row(policy: Policy, prompts: tuple[str, ...]) -> Non
     assert sample(policy, prompts, CONFIG, seed=3).tokens == whole.tokens[:2]
 
 
+def test_compaction_keeps_few_batch_sizes(
+    policy: Policy, prompts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    keep = Gpt2Decoder.keep
+
+    def counted(decoder: Gpt2Decoder, rows: torch.Tensor) -> None:
+        sizes.append(len(rows))
+        assert rows.tolist() == sorted(set(rows.tolist()))
+        keep(decoder, rows)
+
+    monkeypatch.setattr(Gpt2Decoder, "keep", counted)
+    with torch.no_grad():
+        _sharper(policy).model.transformer.wte.weight[policy.tokenizer.eos].mul_(1.5)
+    compacted = sample(policy, prompts * 20, SamplingConfig(max_tokens=60, batch=40), seed=3)
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert set(sizes) <= {32, 24, 16, 8}
+    assert 8 in sizes
+    monkeypatch.setattr(sampling, "SHRINK", 0.0)
+    assert compacted.tokens == sample(policy, prompts * 20, SamplingConfig(max_tokens=60, batch=40), seed=3).tokens
+    assert sizes[-1] == 8
+
+
 def test_the_seed_decides(policy: Policy, prompts: tuple[str, ...]) -> None:
     first, again, other = (sample(policy, prompts * 3, CONFIG, seed=s) for s in (3, 3, 4))
     assert first.tokens == again.tokens

@@ -59,7 +59,13 @@ def test_an_interrupted_run_ends_with_the_same_bytes(
     assert seen[0] == step // 10 * 10 + 1
     assert resumed.policy.digest() == whole.policy.digest()
     assert (resumed.log, resumed.tokens) == (whole.log, whole.tokens)
-    assert list((tmp_path / "parts").iterdir()) == []
+
+
+def test_a_finished_run_is_returned_as_it_is(policy: Policy, documents: list[Document], tmp_path: Path) -> None:
+    first = warm_start(policy, documents, CONFIG, 0, tmp_path)
+    again = warm_start(policy, documents, CONFIG, 0, tmp_path, _interrupt_at(30))
+    assert again.policy.digest() == first.policy.digest()
+    assert (again.log, again.tokens, again.too_long) == (first.log, first.tokens, first.too_long)
 
 
 def test_bfloat16_learns_every_step(policy: Policy, documents: list[Document], tmp_path: Path) -> None:
@@ -78,7 +84,7 @@ def test_a_checkpoint_of_another_run_is_refused(policy: Policy, documents: list[
         warm_start(policy, documents, CONFIG, 0, tmp_path, _interrupt_at(15))
     with pytest.raises(PolicyError, match="other inputs"):
         warm_start(policy, documents, CONFIG, 1, tmp_path)
-    (tmp_path / "state" / "tensors.safetensors").write_bytes(b"x")
+    (tmp_path / "state-1" / "tensors.safetensors").write_bytes(b"x")
     with pytest.raises(PolicyError, match="damaged"):
         load_state(tmp_path, "any")
 
@@ -87,9 +93,9 @@ def test_texts_beyond_the_positions_are_counted_and_none_left_is_an_error(
     policy: Policy, documents: list[Document], tmp_path: Path
 ) -> None:
     long = Document(documents[0].prompt, "x y " * 200)
-    assert warm_start(policy, [*documents, long], CONFIG, 0, tmp_path).too_long == 1
+    assert warm_start(policy, [*documents, long], CONFIG, 0, tmp_path / "work").too_long == 1
     with pytest.raises(PolicyError, match="none of 1 texts"):
-        warm_start(policy, [long], CONFIG, 0, tmp_path)
+        warm_start(policy, [long], CONFIG, 0, tmp_path / "work")
 
 
 def test_schedule_warms_up_peaks_and_falls() -> None:
