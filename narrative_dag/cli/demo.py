@@ -79,12 +79,16 @@ def _tell(console: "Console", house: "House", summaries: "list[CycleSummary]") -
     _tell_best(console, house, summaries[-1].cycle)
     folder = house.artifacts.path("imported_storyworlds", IMPORTED)
     for refusal in read_refusals(folder):
-        console.print(f"refused {refusal.file}: {refusal.reason}", markup=False, highlight=False)
+        console.print(f"refused {refusal.file}: {refusal.reason}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"\nEverything is in {house.place.root}. Next:")
-    console.print("  make ui                   Dagster on http://localhost:3000, MLflow on http://localhost:5000")
+    console.print(
+        "  make ui                   Dagster on http://localhost:3000, MLflow on http://localhost:5000", soft_wrap=True
+    )
     console.print(f'  .venv/bin/narrative-dag query "{SAMPLE_QUERY}"', soft_wrap=True, highlight=False)
     console.print("  .venv/bin/narrative-dag cycle run --cycles 2")
-    console.print(f"  {WORLDS_VARIABLE}=FOLDER makes the next run import the SweepWeave files of a folder\n")
+    console.print(
+        f"  {WORLDS_VARIABLE}=FOLDER makes the next run import the SweepWeave files of a folder\n", soft_wrap=True
+    )
 
 
 def _tell_best(console: "Console", house: "House", cycle: str) -> None:

@@ -15,14 +15,14 @@ _POLICY = (
     ("  without feature quality", "comparable_reward"),
 )
 _FEATURES = (
-    ("KL to the reference, nats a token", "kl"),
+    ("KL to the reference, nats/token", "kl"),
     ("L0 of the autoencoders", "l0"),
     ("FVU, held out", "fvu"),
     ("U_S, held out", "u_s"),
     ("  control: random features", "u_s_random"),
     ("  control: raw dimensions", "u_s_raw"),
     ("  control: PCA", "u_s_pca"),
-    ("  held-out pages with a state of training", "seen_share"),
+    ("  held-out states seen in training", "seen_share"),
     ("decidable affordances", "decidable"),
 )
 
@@ -57,11 +57,11 @@ class CycleSummary:
 
 def table(cycles: Sequence[CycleSummary]) -> Table:
     """The cycles side by side."""
-    found = Table(title="Cycles: the policy on the evaluation prompts after its update, the features of its plays")
+    found = Table(title="The policy after its update, on the evaluation prompts")
     found.add_column("")
     for cycle in cycles:
         found.add_column(cycle.cycle, justify="right")
-    components = [(f"  {name}, weight {weight:.2f}", name) for name, weight in StoryWorldVerifiers.weights.items()]
+    components = [(f"  {weight:.2f} {name}", name) for name, weight in StoryWorldVerifiers.weights.items()]
     for part in ((*_POLICY, *components), _FEATURES):
         for label, name in part:
             found.add_row(label, *(_text(cycle.figures.get(name)) for cycle in cycles))
