@@ -63,7 +63,7 @@ def load_official(document: Mapping[str, Json], report: Report) -> Storyworld:
     version = document.get("sweepweave_version")
     if not readable_version(version):
         reason = "is missing" if version is None else f"{str(version)[:40]!r} is not read"
-        report.refuse("sweepweave_version", reason, "0.1.0 to 0.1.9 and 0.0.34 to 0.0.38 are")
+        report.refuse("sweepweave_version", reason, "the official loader reads 0.1.0 to 0.1.9 and 0.0.34 to 0.0.38")
     for key in ("characters", "spools", "encounters", "authored_properties"):
         if key not in document:
             report.refuse(key, "is missing")
