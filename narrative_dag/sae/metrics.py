@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.optimize import linear_sum_assignment
 
 from narrative_dag.sae.architecture import Array
 from narrative_dag.sae.errors import SaeError
@@ -94,6 +93,9 @@ def decoder_cosines(first: FoldedSae, second: FoldedSae, scale: Floats | None = 
 
 def mean_correlation(first: FoldedSae, second: FoldedSae, scale: Floats | None = None) -> float:
     """MCC: mean decoder cosine under the one-to-one matching that maximises it (Hungarian algorithm)."""
+    # half a second to import, which loading the definitions must not pay
+    from scipy.optimize import linear_sum_assignment
+
     cosines = decoder_cosines(first, second, scale)
     return float(cosines[linear_sum_assignment(cosines, maximize=True)].mean())
 
