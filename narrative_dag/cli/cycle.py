@@ -157,7 +157,8 @@ class _Runner:
             )
         )
         if not result.success:
-            raise NarrativeError(_reason(result), where=f"{job} of {key}" if key else job, hint="run it again to go on")
+            reason, hint = _reason(result)
+            raise NarrativeError(reason, where=f"{job} of {key}" if key else job, hint=hint)
 
 
 def materialized(instance: "dg.DagsterInstance", house: "House", asset: str, key: str | None) -> bool:
@@ -189,18 +190,20 @@ def missing_cycles(home: Home, count: int) -> list[str]:
         return list(_unmade(instance, House(home=str(home.root), compute=Compute()), CYCLE_KEYS[:count]))
 
 
-def _reason(result: "dg.ExecuteInProcessResult") -> str:
-    """Why a run failed: the first blocking check that did not pass, or the first failed step's innermost cause."""
+def _reason(result: "dg.ExecuteInProcessResult") -> tuple[str, str]:
+    """Why a run failed, and what to do: the first blocking check, or the first failed step's innermost cause."""
+    again = "run it again to go on"
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.blocking:
-            return f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {check.description or ''}"
+            failed = f"check {check.check_name} of {check.asset_key.to_user_string()} failed"
+            return f"{failed}: {check.description or ''}", "the same inputs fail again: change the configuration"
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error is not None:
             error = event.step_failure_data.error
             while error.cause is not None:
                 error = error.cause
-            return f"{event.step_key}: {error.message.strip()}"
-    return "the run failed"
+            return f"{event.step_key}: {error.message.strip()}", again
+    return "the run failed", again
 
 
 def run_cycles(home: Home, count: int, progress: "Progress", *, log_level: str = "CRITICAL") -> dict[str, Any]:
