@@ -1,10 +1,10 @@
 """Where everything is kept: one folder with the warehouse, the artefacts, MLflow's and Dagster's stores."""
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from narrative_dag import durable
 from narrative_dag.errors import NarrativeError
 
 HOME_VARIABLE = "NARRATIVE_HOME"
@@ -79,9 +79,7 @@ class Home:
         self.dagster.mkdir(parents=True, exist_ok=True)
         target = self.dagster / "dagster.yaml"
         if not target.is_file() or target.read_bytes() != INSTANCE_CONFIG.read_bytes():
-            passing = target.with_name(f".dagster.yaml.{os.getpid()}")
-            shutil.copyfile(INSTANCE_CONFIG, passing)
-            passing.replace(target)
+            durable.write(target, INSTANCE_CONFIG.read_bytes())
         return self.dagster
 
 

@@ -1,15 +1,13 @@
 """Artefacts: a folder for each (asset, cycle), published whole, and checkpoints of unfinished work."""
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from narrative_dag import durable
 from narrative_dag.errors import NarrativeError
-from resources.files import sync, sync_tree
 from resources.hashing import hash_folder
 from resources.locks import hold
 
@@ -81,21 +79,8 @@ class Artifacts:
         The caller has the claim. An exception leaves the published artefact as it was. A reader never sees half a
         folder; where an artefact is replaced, a kill between two renames leaves none, and the stage is then unfinished.
         """
-        home = self.folder / asset
-        home.mkdir(parents=True, exist_ok=True)
-        passing = Path(tempfile.mkdtemp(dir=home, prefix=f".{cycle}."))
-        passing.chmod(0o755)
-        try:
+        with durable.folder(self.folder / asset / cycle) as passing:
             yield passing
-            sync_tree(passing)
-            target = home / cycle
-            if target.exists():
-                target.rename(passing.with_name(f"{passing.name}.old"))
-            passing.rename(target)
-            sync(home)
-        finally:
-            shutil.rmtree(passing, ignore_errors=True)
-            shutil.rmtree(passing.with_name(f"{passing.name}.old"), ignore_errors=True)
 
     def working_folder(self, asset: str, cycle: str, fingerprint: str) -> Path:
         """Where a stage keeps its checkpoints; what other inputs left there is removed first.
@@ -110,9 +95,7 @@ class Artifacts:
         if not mark.is_file() or mark.read_text() != fingerprint:
             shutil.rmtree(place, ignore_errors=True)
             (place / "checkpoints").mkdir(parents=True)
-            passing = place / f".{_FINGERPRINT}.{os.getpid()}"
-            passing.write_text(fingerprint)
-            passing.replace(mark)
+            durable.write(mark, fingerprint.encode())
         return place / "checkpoints"
 
     def discard_work(self, asset: str, cycle: str) -> None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 
+from narrative_dag.durable import replace
 from narrative_dag.errors import NarrativeError
 from narrative_dag.tables import TABLES, Table
-from resources.files import replace
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -10,9 +10,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from narrative_dag.durable import replace
 from narrative_dag.errors import NarrativeError
 from narrative_dag.tables import TABLES
-from resources.files import replace
 from resources.hashing import hash_table
 
 STALE_SECONDS = 3600.0

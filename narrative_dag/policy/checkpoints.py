@@ -12,8 +12,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from narrative_dag import durable
 from narrative_dag.policy.errors import PolicyError
-from narrative_dag.policy.folders import atomic_folder
 
 _STATE = re.compile(r"state-(\d+)")
 
@@ -42,7 +42,7 @@ def save_state(workdir: Path, state: TrainingState) -> None:
     """
     folders = _states(workdir)
     number = max(folders, default=0) + 1
-    with atomic_folder(workdir / f"state-{number}") as temporary:
+    with durable.folder(workdir / f"state-{number}") as temporary:
         tensors = {name: t.detach().cpu().contiguous() for name, t in sorted(state.tensors.items())}
         save_file(tensors, str(temporary / "tensors.safetensors"))
         (temporary / "values.json").write_text(json.dumps(state.values, sort_keys=True), encoding="utf-8")

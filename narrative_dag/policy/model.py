@@ -12,10 +12,10 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 from transformers.utils import logging as transformers_logging
 
+from narrative_dag import durable
 from narrative_dag.policy.compute import Compute, resolve_compute
 from narrative_dag.policy.config import PolicyConfig
 from narrative_dag.policy.errors import PolicyError
-from narrative_dag.policy.folders import atomic_folder
 from narrative_dag.policy.tokenizer import DraftTokenizer, load_tokenizer
 
 
@@ -64,7 +64,7 @@ class Policy:
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder (safetensors) in one step; the same weights give the same bytes."""
-        with atomic_folder(folder) as temporary, _quiet():
+        with durable.folder(folder) as temporary, _quiet():
             self.model.save_pretrained(str(temporary))
             self.tokenizer.save(temporary)
 

@@ -155,7 +155,7 @@ def _backward(
     value = float(loss.detach())
     if not np.isfinite(value):
         raise PolicyError(f"the loss is {value} in epoch {learner.progress.epoch}", hint="lower lr")
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     with torch.no_grad():
         gap = ((logprobs - old).abs() * rows.completion).sum()
         drawn = (entropy * rows.completion).sum()
@@ -178,7 +178,7 @@ def _imitate(learner: Learner, rng: np.random.Generator, config: RlConfig) -> fl
     logprobs, _ = token_logprobs(token_logits(learner.policy, rows), rows)
     normaliser = count * max(learner.progress.reference_length, 1.0)
     loss = config.imitation * imitation_loss(logprobs, rows.completion, normaliser)
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     return float(loss.detach())
 
 

@@ -121,7 +121,7 @@ def _update(policy: Policy, optimizers: Optimizers, batch: Rows, scale: float, c
     logits = token_logits(policy, batch)
     targets = batch.ids[:, 1:].masked_fill(batch.completion == 0, -100)
     loss = functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(policy.model.parameters(), clip)
     for optimizer, peak in optimizers.values():
         for group in optimizer.param_groups:

@@ -16,9 +16,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from narrative_dag import durable
 from narrative_dag.sae.architecture import ArchitectureConfig, Array
 from narrative_dag.sae.errors import SaeError
-from narrative_dag.sae.files import replace_atomically
 from narrative_dag.sae.registry import build, parse_architecture
 
 WEIGHTS_FILE = "sae_weights.safetensors"
@@ -111,7 +111,7 @@ class FoldedSae:
         """Writes the folder's two files, each atomically; equal weights give equal bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {"W_enc": self.W_enc, "W_dec": self.W_dec, "b_enc": self.b_enc, "b_dec": self.b_dec, **self.extras}
-        replace_atomically(
+        durable.write(
             folder / WEIGHTS_FILE, save_tensors({name: np.ascontiguousarray(t) for name, t in tensors.items()})
         )
         fields = {
@@ -127,7 +127,7 @@ class FoldedSae:
             "metadata": {"narrative_dag": {"architecture": self.config.model_dump(), "training": dict(self.metadata)}},
         }
         text = json.dumps(fields, sort_keys=True, indent=2) + "\n"
-        replace_atomically(folder / CONFIG_FILE, text.encode())
+        durable.write(folder / CONFIG_FILE, text.encode())
 
     @classmethod
     def load(cls, folder: Path) -> "FoldedSae":

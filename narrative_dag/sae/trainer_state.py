@@ -11,8 +11,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as save_tensors
 
+from narrative_dag import durable
 from narrative_dag.sae.errors import SaeError
-from narrative_dag.sae.files import replace_atomically
 
 STATE_FILE = "trainer.safetensors"
 
@@ -47,7 +47,7 @@ class TrainerState:
             {name: np.ascontiguousarray(value) for name, value in self.tensors.items()},
             metadata={"trainer": json.dumps(header, sort_keys=True)},
         )
-        replace_atomically(folder / STATE_FILE, content)
+        durable.write(folder / STATE_FILE, content)
 
     @classmethod
     def load(cls, folder: Path, fingerprint: str) -> "TrainerState | None":
@@ -62,6 +62,7 @@ class TrainerState:
         try:
             with safe_open(path, framework="numpy") as file:
                 header = json.loads((file.metadata() or {})["trainer"])
+                # an open file is no mapping: it has keys, but cannot be iterated
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise SaeError(

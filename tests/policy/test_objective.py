@@ -84,7 +84,7 @@ def test_loss_against_numpy() -> None:
             low=0.2,
             high=0.28,
             beta=0.3,
-            estimator=estimator,  # type: ignore[arg-type]
+            estimator=estimator,
             normaliser=40.0,
         )
         assert float(loss) == pytest.approx(((surrogate + 0.3 * penalty) * mask).sum() / 40)
@@ -105,7 +105,7 @@ def test_loss_gradient_against_finite_differences(estimator: str) -> None:
     def loss(x: torch.Tensor) -> torch.Tensor:
         return policy_loss(
             x, old, ref, advantage, mask, low=0.2, high=0.28, beta=0.1, estimator=estimator, normaliser=12.0
-        )[0]  # type: ignore[arg-type]
+        )[0]
 
     assert torch.autograd.gradcheck(loss, (logp,), eps=1e-6, atol=1e-6)
     (gradient,) = torch.autograd.grad(loss(logp), logp)

@@ -16,12 +16,12 @@ from narrative_dag.policy.compute import resolve_compute
 from narrative_dag.policy.config import PolicyConfig, RlConfig, SamplingConfig, WarmStartConfig
 from narrative_dag.policy.errors import PolicyError
 from narrative_dag.policy.evaluation import evaluate_policy
-from narrative_dag.policy.folders import folder_digest
 from narrative_dag.policy.model import Policy, load_policy, new_policy
 from narrative_dag.policy.scoring import Score
 from narrative_dag.policy.tokenizer import Document, DraftTokenizer
 from narrative_dag.policy.trainer import optimize_policy
 from narrative_dag.policy.warmstart import warm_start
+from resources.hashing import hash_folder
 
 CPU = PolicyConfig(device="cpu", dtype="float32")
 
@@ -36,7 +36,7 @@ def test_tiny_preset_is_a_tied_gpt2(tokenizer: DraftTokenizer) -> None:
 def test_saving_is_byte_identical_and_loading_gives_the_same_weights(policy: Policy, tmp_path: Path) -> None:
     policy.save(tmp_path / "a")
     policy.clone().save(tmp_path / "b")
-    assert folder_digest(tmp_path / "a") == folder_digest(tmp_path / "b")
+    assert hash_folder(tmp_path / "a") == hash_folder(tmp_path / "b")
     loaded = load_policy(tmp_path / "a", CPU)
     assert loaded.digest() == policy.digest()
     assert loaded.positions == policy.positions

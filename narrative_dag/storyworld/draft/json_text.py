@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from json import JSONDecodeError
+
+# the standard library's own string scanner, which its type stubs leave out
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, NoReturn
 
