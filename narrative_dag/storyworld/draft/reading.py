@@ -1,6 +1,7 @@
 """Drafts from text: read, compiled, identified, and every problem with its place in the text."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -15,19 +16,32 @@ from narrative_dag.storyworld.draft.problem import MOST_PROBLEMS, DraftError, Pa
 from narrative_dag.storyworld.model import Storyworld
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Compiled:
     """A draft that plays: the document, the storyworld, the span of each value in the text, and the identities.
 
-    `spans` has paths like `encounters[1].options[0].text` as keys and character offsets as values.
+    `spans` has paths like `encounters[1].options[0].text` as keys and character offsets as values. The canonical text
+    and the hashes, which playing does not need, are computed on first use.
     """
 
     draft: Draft
     world: Storyworld
     spans: Mapping[str, Span]
-    canonical: str
-    storyworld_id: str
-    structural_hash: str
+
+    @functools.cached_property
+    def canonical(self) -> str:
+        """The canonical text, equal for drafts that differ only in spelling."""
+        return canonical_text(self.world)
+
+    @functools.cached_property
+    def storyworld_id(self) -> str:
+        """The sha256 of the canonical text."""
+        return sha256(self.canonical)
+
+    @functools.cached_property
+    def structural_hash(self) -> str:
+        """The sha256 of the storyworld without prose and names."""
+        return structural_hash(self.world)
 
 
 def canonical(draft: Draft) -> str:
@@ -79,10 +93,9 @@ def _compiled(document: JsonDocument) -> Compiled:
     draft = _read(document)
     try:
         world = compile_draft(draft)
-        text, structural = canonical_text(world), structural_hash(world)
     except DraftError as error:
         raise DraftError(_locate(problem, document) for problem in error.problems) from None
-    return Compiled(draft, world, document.spans, text, sha256(text), structural)
+    return Compiled(draft, world, document.spans)
 
 
 def _read(document: JsonDocument) -> Draft:
