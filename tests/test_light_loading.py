@@ -24,7 +24,7 @@ def complaints(file: str, code: str) -> str:
     return subprocess.run(command, cwd=ROOT, input=code, capture_output=True, text=True).stdout
 
 
-@pytest.mark.parametrize("package", ["torch", "transformers", "mlflow", "ray"])
+@pytest.mark.parametrize("package", ["torch", "transformers", "mlflow", "ray", "numba"])
 @pytest.mark.parametrize(
     "file", ["assets/a.py", "resources/a.py", "narrative_dag/definitions.py", "narrative_dag/policy/config.py"]
 )

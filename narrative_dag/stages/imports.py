@@ -13,7 +13,8 @@ from narrative_dag.config import CycleConfig
 from narrative_dag.stages.result import Progress, silent
 from narrative_dag.storyworld.errors import StoryworldError
 from narrative_dag.storyworld.model import Mode, Storyworld
-from narrative_dag.storyworld.sweepweave import NoticeKind, load
+from narrative_dag.storyworld.sweepweave import NoticeKind, loads
+from narrative_dag.storyworld.sweepweave.files import read_document
 from narrative_dag.tables import TABLES
 
 REFUSALS = "refused.json"
@@ -45,9 +46,10 @@ def read_import(path: Path) -> Storyworld:
     """
     reasons = []
     degraded = None
+    document = read_document(path)
     for mode in (Mode.OFFICIAL, Mode.EXTENDED):
         try:
-            loaded = load(path, mode)
+            loaded = loads(document, mode, str(path))
         except StoryworldError as error:
             reasons.append(f"{mode.value}: {error}")
             continue

@@ -8,9 +8,7 @@ from narrative_dag.config import CycleConfig
 from narrative_dag.stages.imports import read_import
 from narrative_dag.stages.result import Progress, silent
 from narrative_dag.states.encoder import Encoder
-from narrative_dag.states.playthroughs import record
 from narrative_dag.storyworld.draft import compile_text
-from narrative_dag.tables import TABLES
 
 
 def play_storyworlds(
@@ -29,24 +27,29 @@ def play_storyworlds(
         storyworlds: what the policy wrote; what does not compile, or repeats an earlier one, is not played.
         imported: imported storyworlds.
         imports: the folder that holds their files.
-        progress: called for every storyworld.
+        progress: called for every storyworld, and at the end.
     """
+    from narrative_dag.states.recording import record
+    from narrative_dag.storyworld.simulator.compiler import compile_world
+
     seed = config.seed_of(cycle, "play")
     drafts = {row["storyworld_id"]: row["text"] for row in storyworlds.to_pylist() if row["valid"]}
     files = {row["storyworld_id"]: row["text"] for row in imported.to_pylist()}
-    tables = []
-    total = len(drafts) + len(files)
-    collisions = 0
+    total, collisions = len(drafts) + len(files), 0
+    written, read = [], []
     for identity, text in drafts.items():
-        world = compile_text(text).world
-        collisions += Encoder(world).collisions
-        tables.append(record(world, identity, "policy", config.playthroughs, seed, config.max_steps))
-        progress("play", len(tables), total)
+        written.append(compile_world(compile_text(text).world, identity))
+        progress("compile storyworlds", len(written), total)
     for identity, name in files.items():
-        world = read_import(imports / name)
-        collisions += Encoder(world).collisions
-        tables.append(record(world, identity, "imported", config.imported_playthroughs, seed, config.max_steps))
-        progress("play", len(tables), total)
-    schema = TABLES["rollouts"].schema
-    rollouts = pa.concat_tables(tables).cast(schema) if tables else schema.empty_table()
+        read.append(compile_world(read_import(imports / name), identity))
+        progress("compile storyworlds", len(written) + len(read), total)
+    for program in (*written, *read):
+        collisions += Encoder(program.world).collisions
+    rollouts = pa.concat_tables(
+        [
+            record(written, "policy", config.playthroughs, seed, config.max_steps),
+            record(read, "imported", config.imported_playthroughs, seed, config.max_steps),
+        ]
+    )
+    progress("play", total, total)
     return rollouts, {"pages": rollouts.num_rows, "storyworlds": total, "collisions": collisions}

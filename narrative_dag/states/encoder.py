@@ -6,7 +6,8 @@ Numbers are clipped to [-BOUND, BOUND] (imported storyworlds may leave [-1, 1]),
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,27 +27,29 @@ CHARACTER_SLOTS = 4
 HASHED_DIMENSIONS = 16
 SPOOL_SLOTS = 8
 ENCOUNTER_SLOTS = 12
-_TURNS = (1, 2, 3, 5, 8)
+TURNS = (1, 2, 3, 5, 8)
 """Last turns of the turn buckets; one more bucket takes the rest."""
 
-_PROPERTIES = len(SHARED_PROPERTIES)
-_MEAN = CHARACTER_SLOTS * _PROPERTIES
-_LOWEST = _MEAN + _PROPERTIES
-_HIGHEST = _LOWEST + _PROPERTIES
-_PERCEIVED = _HIGHEST + _PROPERTIES
-_HASHED = _PERCEIVED + _PROPERTIES
-_PRESENT = _HASHED + HASHED_DIMENSIONS
-_TURN = _PRESENT + CHARACTER_SLOTS
-_SPOOLS = _TURN + 2 + len(_TURNS) + 1
-_CURRENT = _SPOOLS + SPOOL_SLOTS + 1
-_SEEN = _CURRENT + ENCOUNTER_SLOTS
-_HISTORY = _SEEN + ENCOUNTER_SLOTS
+# first dimension of each part, in the order of `dimension_names`
+PROPERTIES = len(SHARED_PROPERTIES)
+VALUES = 0
+MEAN = VALUES + CHARACTER_SLOTS * PROPERTIES
+LOWEST = MEAN + PROPERTIES
+HIGHEST = LOWEST + PROPERTIES
+PERCEIVED = HIGHEST + PROPERTIES
+HASHED = PERCEIVED + PROPERTIES
+PRESENT = HASHED + HASHED_DIMENSIONS
+TURN = PRESENT + CHARACTER_SLOTS
+SPOOLS = TURN + 2 + len(TURNS) + 1
+CURRENT = SPOOLS + SPOOL_SLOTS + 1
+SEEN = CURRENT + ENCOUNTER_SLOTS
+HISTORY = SEEN + ENCOUNTER_SLOTS
 
 
 def dimension_names() -> list[str]:
     """The name of every dimension, in order; unique."""
     slots = range(CHARACTER_SLOTS)
-    buckets = [f"to_{last}" for last in _TURNS] + [f"after_{_TURNS[-1]}"]
+    buckets = [f"to_{last}" for last in TURNS] + [f"after_{TURNS[-1]}"]
     return [
         *(f"value.{slot}.{name}" for slot in slots for name in SHARED_PROPERTIES),
         *(f"{part}.{name}" for part in ("mean", "lowest", "highest", "perceived") for name in SHARED_PROPERTIES),
@@ -62,10 +65,32 @@ def dimension_names() -> list[str]:
     ]
 
 
-def _clip(value: float) -> float:
+def clip(value: float) -> float:
+    """A number as the vector holds it."""
     if math.isnan(value):
         return 0.0
     return min(max(value, -BOUND), BOUND)
+
+
+def turn_bucket(turn: int) -> int:
+    """The bucket of a turn, from 0."""
+    return sum(turn > last for last in TURNS)
+
+
+class Member(NamedTuple):
+    """A variable, the dimension of its own (-1: none) and its clipped starting number."""
+
+    key: Key
+    own: int
+    start: float
+
+
+class Group(NamedTuple):
+    """The variables whose mean is one dimension; `shared` is the shared property whose extremes they make, or -1."""
+
+    dimension: int
+    shared: int
+    members: tuple[Member, ...]
 
 
 class Encoder:
@@ -85,20 +110,23 @@ class Encoder:
         world: the storyworld whose states come.
 
     Attributes:
+        world: that storyworld.
         collisions: starting variables hashed to a dimension that an earlier, differently named one occupies.
+        encounters: number of encounters, at least 1.
+        shares: what an encounter that was seen adds to each dimension of `seen`.
     """
 
     def __init__(self, world: Storyworld) -> None:
-        self._world = world
+        self.world = world
         self._initial = world.initial
         self._slots = {character.id: i for i, character in enumerate(world.characters)}
         self._names = {p.id: p.name for p in world.properties}
         self._vocabulary = {name.casefold(): i for i, name in enumerate(SHARED_PROPERTIES)}
-        self._places: dict[Key, tuple[int, int, int]] = {}
         self._spools = [spool.id for spool in world.spools]
-        self._encounters = max(1, len(world.encounters))
+        self.encounters = max(1, len(world.encounters))
         folded = [len(range(i, len(world.encounters), ENCOUNTER_SLOTS)) for i in range(ENCOUNTER_SLOTS)]
-        self._share = [1.0 / count if count else 0.0 for count in folded]
+        self.shares = [1.0 / count if count else 0.0 for count in folded]
+        self._groups = self.groups(self._initial)
         self.collisions = self._count_collisions()
 
     def encode(self, state: State, page_encounter: int) -> npt.NDArray[np.float32]:
@@ -114,57 +142,64 @@ class Encoder:
         vector = [0.0] * STATE_DIMENSIONS
         self._numbers(state, vector)
         for slot in range(min(CHARACTER_SLOTS, len(self._slots))):
-            vector[_PRESENT + slot] = 1.0
+            vector[PRESENT + slot] = 1.0
         self._turn(state.turn, vector)
         active = 0
         for i, spool in enumerate(self._spools):
             if spool in state.active_spools:
                 active += 1
                 if i < SPOOL_SLOTS:
-                    vector[_SPOOLS + i] = 1.0
-        vector[_SPOOLS + SPOOL_SLOTS] = active / len(self._spools) if self._spools else 0.0
-        vector[_CURRENT + page_encounter % ENCOUNTER_SLOTS] = 1.0
+                    vector[SPOOLS + i] = 1.0
+        vector[SPOOLS + SPOOL_SLOTS] = active / len(self._spools) if self._spools else 0.0
+        vector[CURRENT + page_encounter % ENCOUNTER_SLOTS] = 1.0
         for encounter in state.encounters:
             slot = encounter % ENCOUNTER_SLOTS
-            vector[_SEEN + slot] += self._share[slot]
+            vector[SEEN + slot] += self.shares[slot]
         seen = len(state.encounters)
-        vector[_HISTORY] = seen / self._encounters
-        vector[_HISTORY + 1] = (state.turn - seen) / max(1, state.turn)
+        vector[HISTORY] = seen / self.encounters
+        vector[HISTORY + 1] = (state.turn - seen) / max(1, state.turn)
         return np.array(vector, dtype=np.float32)
 
     def _numbers(self, state: State, vector: list[float]) -> None:
-        counts = [0] * _PROPERTIES
-        perceived = [0] * _PROPERTIES
-        hashed = [0] * HASHED_DIMENSIONS
+        numbers, initial = state.numbers, self._initial
+        if len(numbers) > len(initial):
+            groups = self.groups((*initial, *sorted(key for key in numbers if key not in initial)))
+        else:
+            groups = self._groups
         moved = 0.0
-        initial, places = self._initial, self._places
-        for key, raw in state.numbers.items():
-            place = places.get(key)
-            if place is None:
-                place = places[key] = self._place(key)
-            slot, shared, other = place
-            value = raw if -BOUND <= raw <= BOUND else _clip(raw)
-            moved += abs(value - _clip(initial.get(key, 0.0)))
-            if other >= 0:
-                hashed[other] += 1
-                vector[_HASHED + other] += value
-            elif slot < 0:
-                perceived[shared] += 1
-                vector[_PERCEIVED + shared] += value
-            else:
-                if slot < CHARACTER_SLOTS:
-                    vector[slot * _PROPERTIES + shared] = value
-                if not counts[shared] or value < vector[_LOWEST + shared]:
-                    vector[_LOWEST + shared] = value
-                if not counts[shared] or value > vector[_HIGHEST + shared]:
-                    vector[_HIGHEST + shared] = value
-                counts[shared] += 1
-                vector[_MEAN + shared] += value
-        _divide(vector, _MEAN, counts)
-        _divide(vector, _PERCEIVED, perceived)
-        _divide(vector, _HASHED, hashed)
-        if state.numbers:
-            vector[_HISTORY + 2] = min(moved / len(state.numbers), 1.0)
+        for group in groups:
+            total = distance = 0.0
+            lowest, highest = BOUND, -BOUND
+            for key, own, start in group.members:
+                raw = numbers[key]
+                value = raw if -BOUND <= raw <= BOUND else clip(raw)
+                total += value
+                distance += abs(value - start)
+                lowest, highest = min(lowest, value), max(highest, value)
+                if own >= 0:
+                    vector[own] = value
+            vector[group.dimension] = total / len(group.members)
+            moved += distance
+            if group.shared >= 0:
+                vector[LOWEST + group.shared], vector[HIGHEST + group.shared] = lowest, highest
+        if numbers:
+            vector[HISTORY + 2] = min(moved / len(numbers), 1.0)
+
+    def groups(self, keys: Iterable[Key]) -> tuple[Group, ...]:
+        """The variables by the dimension that holds their mean, in the order of the dimensions; members in order.
+
+        The order decides how sums are rounded.
+        """
+        members: dict[int, list[Member]] = {}
+        for key in keys:
+            slot, shared, other = self._place(key)
+            dimension = HASHED + other if other >= 0 else PERCEIVED + shared if slot < 0 else MEAN + shared
+            own = VALUES + slot * PROPERTIES + shared if 0 <= slot < CHARACTER_SLOTS else -1
+            members.setdefault(dimension, []).append(Member(key, own, clip(self._initial.get(key, 0.0))))
+        return tuple(
+            Group(dimension, dimension - MEAN if dimension < MEAN + PROPERTIES else -1, tuple(members[dimension]))
+            for dimension in sorted(members)
+        )
 
     def _place(self, key: Key) -> tuple[int, int, int]:
         """(character slot or -1 for a perception, shared property, hashed dimension or -1)."""
@@ -191,14 +226,10 @@ class Encoder:
                 collided.add(self._hashed_name(key))
         return len(collided)
 
+    def turns(self, turn: int) -> tuple[float, float]:
+        """`turn.log` and `turn.per_encounter`."""
+        return min(math.log1p(turn) / math.log(61.0), 1.0), min(turn / (2.0 * self.encounters), 1.0)
+
     def _turn(self, turn: int, vector: list[float]) -> None:
-        vector[_TURN] = min(math.log1p(turn) / math.log(61.0), 1.0)
-        vector[_TURN + 1] = min(turn / (2.0 * self._encounters), 1.0)
-        bucket = sum(turn > last for last in _TURNS)
-        vector[_TURN + 2 + bucket] = 1.0
-
-
-def _divide(vector: list[float], start: int, counts: Sequence[int]) -> None:
-    for i, count in enumerate(counts):
-        if count > 1:
-            vector[start + i] /= count
+        vector[TURN : TURN + 2] = self.turns(turn)
+        vector[TURN + 2 + turn_bucket(turn)] = 1.0

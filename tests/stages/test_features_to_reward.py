@@ -5,7 +5,7 @@ import pytest
 
 from narrative_dag.config import CycleConfig
 from narrative_dag.reward.bundle import MANIFEST, RewardBundle
-from narrative_dag.reward.verifiers import RewardError, StoryWorldVerifiers
+from narrative_dag.reward.verifiers import VERIFIER_VERSION, RewardError, StoryWorldVerifiers
 from narrative_dag.stages.autoencode import sample_playthroughs, train_saes
 from narrative_dag.stages.couple import couple
 from narrative_dag.stages.features import tabulate
@@ -104,7 +104,8 @@ def test_the_reward_is_frozen_and_scores_a_text_the_same_after_loading(
     second = {p.relative_to(tmp_path / "again"): p.read_bytes() for p in (tmp_path / "again").rglob("*.*")}
     assert first == second
     manifest = tmp_path / "again" / MANIFEST
-    manifest.write_text(manifest.read_text().replace('"verifier_version": "1"', '"verifier_version": "0"'))
+    current = f'"verifier_version": "{VERIFIER_VERSION}"'
+    manifest.write_text(manifest.read_text().replace(current, '"verifier_version": "0"'))
     with pytest.raises(RewardError, match="version 0"):
         RewardBundle.load(tmp_path / "again")
     with pytest.raises(RewardError, match="no reward bundle"):

@@ -1,10 +1,17 @@
-"""Seeded random play: the rows of a playthrough and the survey's counts."""
+"""Recorded play: the rows of `rollouts`, equal to the interpreter's."""
 
 from collections import Counter
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from interpreted_rows import interpreted_rows
 
-from narrative_dag.states.playthroughs import record, survey
+from narrative_dag.stages.imports import read_import
+from narrative_dag.states.pages_kernel import play_pages
+from narrative_dag.states.recording import CHUNK_ROWS, record, states
+from narrative_dag.storyworld.authors import AuthorConfig, author
+from narrative_dag.storyworld.draft import compile_text
 from narrative_dag.storyworld.model import (
     Character,
     Encounter,
@@ -17,7 +24,12 @@ from narrative_dag.storyworld.model import (
     Storyworld,
 )
 from narrative_dag.storyworld.script import Constant, Expression, Operation, Variable
-from narrative_dag.tables import TABLES
+from narrative_dag.storyworld.simulator.compiler import compile_world
+from narrative_dag.storyworld.simulator.program import Program
+from narrative_dag.storyworld.simulator.simulate import Policy, simulate
+from narrative_dag.tables import STATE_DIMENSIONS, TABLES
+
+SHARED = Path(__file__).parents[3] / "shared" / "sweepweave" / "worlds"
 
 CALM = Variable("c", ("Calm",))
 EMPTY, TRUE = Constant(""), Constant(True)
@@ -58,12 +70,16 @@ BRANCHING = world_of(
 )
 
 
-def rows_of(world: Storyworld, playthroughs: int = 1, seed: int = 0, max_steps: int = 60):
-    return record(world, "id", "seed", playthroughs, seed, max_steps).to_pylist()
+def compiled(world: Storyworld, identity: str = "id") -> Program:
+    return compile_world(world, identity)
+
+
+def rows_of(world: Storyworld, playthroughs: int = 1, seed: int = 0, max_steps: int = 60, policy: Policy = "uniform"):
+    return record([compiled(world)], "seed", playthroughs, seed, max_steps, policy).to_pylist()
 
 
 def test_rows_have_the_tables_schema():
-    table = record(BRANCHING, "id", "policy", 20, 1)
+    table = record([compiled(BRANCHING)], "policy", 20, 1)
     assert table.schema == TABLES["rollouts"].schema
     assert set(table["storyworld_id"].to_pylist()) == {"id"}
     assert set(table["source"].to_pylist()) == {"policy"}
@@ -105,10 +121,10 @@ def test_nothing_selectable_at_the_start_has_no_rows():
 def test_playthroughs_do_not_depend_on_how_many_are_played():
     many, few = rows_of(BRANCHING, 30, seed=5), rows_of(BRANCHING, 10, seed=5)
     assert [row for row in many if row["playthrough"] < 10] == few
-    assert record(BRANCHING, "id", "seed", 30, 5).equals(record(BRANCHING, "id", "seed", 30, 5))
-    other = record(BRANCHING, "other", "seed", 30, 5)
-    assert other["choice"].to_pylist() != record(BRANCHING, "id", "seed", 30, 5)["choice"].to_pylist()
-    assert record(BRANCHING, "id", "seed", 30, 6)["choice"].to_pylist() != [r["choice"] for r in many]
+    assert rows_of(BRANCHING, 30, seed=5) == many
+    other = record([compiled(BRANCHING, "other")], "seed", 30, 5)
+    assert other["choice"].to_pylist() != [r["choice"] for r in many]
+    assert [r["choice"] for r in rows_of(BRANCHING, 30, seed=6)] != [r["choice"] for r in many]
 
 
 def test_choice_is_uniform_over_performable_options():
@@ -117,9 +133,75 @@ def test_choice_is_uniform_over_performable_options():
     assert choices["stay"] == pytest.approx(1500, abs=120)
 
 
+@pytest.mark.parametrize("policy", ["uniform", "novelty"])
+@pytest.mark.parametrize("max_steps", [1, 3, 40])
+def test_rows_equal_the_interpreters(policy: Policy, max_steps: int):
+    worlds = [compile_text(draft.text).world for draft in author(12, AuthorConfig(quality_low=0.5, quality_high=1), 3)]
+    worlds += [BRANCHING, world_of((), members=())]
+    programs = [compiled(world, f"id{i}") for i, world in enumerate(worlds)]
+    found = record(programs, "policy", 9, 5, max_steps, policy)
+    expected = [
+        row
+        for i, world in enumerate(worlds)
+        for row in interpreted_rows(world, f"id{i}", "policy", 9, 5, max_steps, policy == "novelty")
+    ]
+    assert found.to_pylist() == expected
+    found.validate(full=True)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="real storyworlds are not beside the repository")
+@pytest.mark.parametrize("name", ["w01", "w06", "w11", "s01", "s10"])
+def test_rows_of_real_storyworlds_equal_the_interpreters(name: str):
+    world = read_import(SHARED / f"{name}.json.gz")
+    assert rows_of(world, 6, 11, 30) == interpreted_rows(world, "id", "seed", 6, 11, 30)
+
+
+def test_rows_do_not_depend_on_the_batch():
+    programs = [compiled(BRANCHING, "a"), compiled(world_of((option("go", reaction("r", 0)),)), "b")]
+    together = record(programs, "seed", 300, 1)
+    apart = [record([program], "seed", 300, 1) for program in programs]
+    assert together.num_rows > 4 * CHUNK_ROWS
+    assert together.combine_chunks().equals(pa.concat_tables(apart).combine_chunks())
+    reverse = record(programs[::-1], "seed", 300, 1)
+    assert reverse.combine_chunks().equals(pa.concat_tables(apart[::-1]).combine_chunks())
+
+
+def test_a_playthrough_longer_than_a_chunk_is_whole():
+    endless = world_of((option("go", reaction("r", 0, NUDGED)),))
+    rows = record([compiled(endless)], "seed", 2, 0, CHUNK_ROWS + 5)
+    assert rows["step"].to_pylist() == [*range(CHUNK_ROWS + 5)] * 2
+
+
+def test_novelty_tries_what_was_not_tried():
+    doors = world_of(tuple(option(f"o{i}", reaction(f"r{i}", None)) for i in range(7)))
+    choices = [row["choice"] for row in rows_of(doors, 14, policy="novelty")]
+    assert sorted(choices[:7]) == sorted(choices[7:]) == [f"o{i}" for i in range(7)]
+    assert choices[:7] != sorted(choices[:7])
+
+
+def test_states_are_those_of_the_rows():
+    table = record([compiled(BRANCHING)], "seed", 20, 3, 5)
+    vectors = states([compiled(BRANCHING)], 20, 3, 5)
+    assert vectors.tolist() == table["state"].to_pylist()
+    assert states([compiled(world_of((), members=()))], 20, 3).shape == (0, STATE_DIMENSIONS)
+
+
+def test_storyworlds_share_one_kernel():
+    before = len(play_pages.signatures)
+    rows_of(BRANCHING)
+    rows_of(world_of((), members=()), 3, 4, 5, "novelty")
+    assert before <= len(play_pages.signatures) == 1
+
+
+@pytest.mark.parametrize(("policy", "max_steps"), [("recorded", 60), ("uniform", 0)])
+def test_what_cannot_be_recorded_is_refused(policy: str, max_steps: int):
+    with pytest.raises(ValueError, match="uniform or novel"):
+        record([compiled(BRANCHING)], "seed", 1, 0, max_steps, policy)
+
+
 def test_survey_agrees_with_the_rows_it_does_not_keep():
-    counted = survey(BRANCHING, 200, seed=3, max_steps=4)
-    rows = record(BRANCHING, "", "seed", 200, 3, 4).to_pylist()
+    counted = simulate([compiled(BRANCHING)], 200, 3, max_steps=4).survey(0)
+    rows = rows_of(BRANCHING, 200, 3, 4)
     positions = {e.id: i for i, e in enumerate(BRANCHING.encounters)}
     named = {o.id: (e, i) for e, i, o in BRANCHING.options()}
     assert counted.playthroughs == 200
@@ -135,7 +217,7 @@ def test_survey_agrees_with_the_rows_it_does_not_keep():
 
 
 def test_survey_tells_effects_that_change_something_from_those_that_do_not():
-    counted = survey(BRANCHING, 200, seed=3)
+    counted = simulate([compiled(BRANCHING)], 200, 3).survey(0)
     assert counted.changes[0, 0, 0, 0] > 0
     assert counted.changes[0, 0, 0, 1] == 0
     assert counted.reactions[0, 0, 0] == counted.chosen[0, 0]
@@ -143,5 +225,5 @@ def test_survey_tells_effects_that_change_something_from_those_that_do_not():
 
 
 def test_survey_of_an_unstartable_world():
-    counted = survey(world_of((), members=()), 7, seed=0)
+    counted = simulate([compiled(world_of((), members=()))], 7, 0).survey(0)
     assert (dict(counted.kinds), counted.steps, dict(counted.entries)) == ({"the_end": 7}, 0, {})

@@ -1,0 +1,1 @@
+"""Benchmarks: figures of the product, measured on the machine that runs them."""

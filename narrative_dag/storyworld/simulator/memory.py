@@ -1,0 +1,174 @@
+"""Typed reads and writes at an address, and the decorator of every kernel.
+
+Kernels pass addresses (`array.ctypes.data`) instead of arrays: two registers instead of a dozen words for each call,
+and no test for negative positions. Nothing checks bounds: the compiler of programs is what keeps positions right, and
+the caller keeps the arrays alive.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+Address = int
+"""Of the first word of an array, inside kernels."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function without the interpreter's lock and keep the machine code on disk.
+
+    Numba looks at the file of the function alone when it decides whether code on disk is still valid; this looks at the
+    sources of the simulator too, and at those beside the function, whose functions a kernel contains.
+    """
+    dispatcher: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    index = dispatcher._cache._cache_file
+    beside = Path(function.__code__.co_filename).parent
+    index._source_stamp = (*index._source_stamp, _digest(_SIMULATOR), _digest(beside))
+    compiled: Function = dispatcher
+    return compiled
+
+
+def inlined(function: Function) -> Function:
+    """Compile a function that kernels call; it has no code of its own on disk."""
+    compiled: Function = numba.njit(nogil=True, error_model="numpy")(function)
+    return compiled
+
+
+def merged(function: Function) -> Function:
+    """As `inlined`, but written into its caller: for functions of many arrays, which cost more to pass than to use."""
+    compiled: Function = numba.njit(nogil=True, error_model="numpy", inline="always")(function)
+    return compiled
+
+
+_SIMULATOR = Path(__file__).parent
+
+
+@functools.cache
+def _digest(folder: Path) -> str:
+    """Of the sources in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+_WORD, _HALF, _NUMBER = ir.IntType(64), ir.IntType(32), ir.DoubleType()
+
+
+def _pointer(builder: Any, address: Any, position: Any, element: Any) -> Any:
+    return builder.gep(builder.inttoptr(address, element.as_pointer()), [position])
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _code_at(context: Any, address: Any, position: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.sext(builder.load(_pointer(builder, given[0], given[1], _HALF)), _WORD)
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _word_at(context: Any, address: Any, position: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.load(_pointer(builder, given[0], given[1], _WORD))
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _number_at(context: Any, address: Any, position: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.load(_pointer(builder, given[0], given[1], _NUMBER))
+
+    return types.float64(types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _put_word(context: Any, address: Any, position: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        builder.store(given[2], _pointer(builder, given[0], given[1], _WORD))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _put_number(context: Any, address: Any, position: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        builder.store(given[2], _pointer(builder, given[0], given[1], _NUMBER))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.float64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _put_single(context: Any, address: Any, position: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        single = builder.fptrunc(given[2], ir.FloatType())
+        builder.store(single, _pointer(builder, given[0], given[1], ir.FloatType()))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.float64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _copy_words(context: Any, target: Any, source: Any, count: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        target, source = (builder.inttoptr(address, byte) for address in given[:2])
+        cgutils.raw_memcpy(builder, target, source, given[2], 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _lowest_bit(context: Any, word: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.cttz(given[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _bits_of(context: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.bitcast(given[0], _WORD)
+
+    return types.int64(types.float64), generate
+
+
+code_at: Callable[[Address, int], int] = _code_at
+"""(address, position): the int32 at a position of code."""
+
+word_at: Callable[[Address, int], int] = _word_at
+"""(address, position): the int64 at a position of a frame."""
+
+number_at: Callable[[Address, int], float] = _number_at
+"""(address, position): the float64 at a position of a frame."""
+
+put_word: Callable[[Address, int, int], None] = _put_word
+"""(address, position, value): write an int64."""
+
+put_number: Callable[[Address, int, float], None] = _put_number
+"""(address, position, value): write a float64."""
+
+put_single: Callable[[Address, int, float], None] = _put_single
+"""(address, position, value): write a float32."""
+
+copy_words: Callable[[Address, Address, int], None] = _copy_words
+"""(target, source, count): copy int64 words that do not overlap."""
+
+lowest_bit: Callable[[int], int] = _lowest_bit
+"""(word): position of the lowest set bit of a word that is not 0."""
+
+bits_of: Callable[[float], int] = _bits_of
+"""(number): its eight bytes as int64."""
