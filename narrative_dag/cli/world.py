@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from narrative_dag.cli.convert import convert
+from narrative_dag.cli.explore import explore
 from narrative_dag.storyworld.model import Mode
 
 if TYPE_CHECKING:
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
     from narrative_dag.storyworld.script import Expression
     from narrative_dag.storyworld.sweepweave import Loaded
 
-app = typer.Typer(help="Check, replay and play storyworlds.", no_args_is_help=True)
+app = typer.Typer(help="Check, replay, play, explore and convert storyworlds.", no_args_is_help=True)
+app.command()(explore)
+app.command()(convert)
 
 File = Annotated[Path, typer.Argument(help="a draft (.json) or a SweepWeave project (.json, .json.gz)")]
 ModeChoice = Annotated[Mode, typer.Option("--mode", help="whose semantics a SweepWeave project is read with")]

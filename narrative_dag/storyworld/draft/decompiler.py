@@ -12,16 +12,17 @@ from narrative_dag.storyworld.draft.printer import Labels, Printer
 from narrative_dag.storyworld.draft.problem import DraftError, Problem, is_name
 from narrative_dag.storyworld.model import Character as Person
 from narrative_dag.storyworld.model import Encounter, Mode, Option, Property, Reaction, Spool, Storyworld
-from narrative_dag.storyworld.script import LIMIT, Constant, Expression, Kind
+from narrative_dag.storyworld.script import LIMIT, Constant, Expression, Kind, Operation, kind_of
 
 
 def decompile(world: Storyworld) -> Draft:
     """The canonical draft of a storyworld.
 
     Characters, properties and spools are called by their names where all of them are plain and different, else by
-    their ids. What play never reads is left out: pronouns, author, about text, property defaults. Raises DraftError
-    that names the first place that a draft cannot express: another mode, perceptions of perceptions, constants or
-    starting values beyond 0.99, operators without a word, computed text.
+    their ids. A gate that is a number becomes "not equal to 0", as it counts. What play never reads is left out:
+    pronouns, author, about text, property defaults. Raises DraftError that names the first place that a draft cannot
+    express: another mode, perceptions of perceptions, constants or starting values beyond 0.99, operators without a
+    word, computed text.
     """
     if world.mode is not Mode.OFFICIAL:
         raise _inexpressible("", f"mode {world.mode.value}")
@@ -174,6 +175,9 @@ class _Writer:
         return {"text": text.value} if self.prose else {}
 
     def script(self, key: str, tree: Expression, kind: Kind, default: str, path: str) -> dict[str, str]:
+        if kind is Kind.BOOLEAN and kind_of(tree) is Kind.NUMBER:
+            # a gate takes a number as "not 0"; in a draft it has to say so
+            tree = Operation("Not", (Operation("Equals (numbers)", (tree, Constant(0.0))),))
         text = self.printer.at(f"{path}.{key}").expression(tree, kind)
         return {} if text == default else {key: text}
 

@@ -18,14 +18,14 @@ from narrative_dag.storyworld.script import (
 from narrative_dag.storyworld.sweepweave.document import LEVELS, Json, References, number_or_none
 from narrative_dag.storyworld.sweepweave.report import Report
 
-_COMPARATORS: Mapping[str, str] = {
+COMPARATORS: Mapping[str, str] = {
     "gt": "Greater Than",
     "gte": "Greater Than or Equal To",
     "lt": "Less Than",
     "lte": "Less Than or Equal To",
     "equals": "Equal To",
 }
-_BOOLEAN_COMPARATORS: Mapping[str, str] = {"and": "And", "or": "Or"}
+BOOLEAN_COMPARATORS: Mapping[str, str] = {"and": "And", "or": "Or"}
 _EXACT: Mapping[str, int] = {"Blend": 3, "Nudge": 2, "Desideratum": 2}
 _AT_MOST: Mapping[str, int] = {"Absolute Value": 1, "Arithmetic Negation": 1, "Arithmetic Comparator": 2, "Not": 1}
 _PLAIN = frozenset(
@@ -265,11 +265,11 @@ class OfficialScripts:
             self._nothing(f"{path}.operator_subtype", f"{kind} without a subtype")
             return None
         if kind == "Arithmetic Comparator":
-            name = _COMPARATORS.get(subtype.lower())
+            name = COMPARATORS.get(subtype.lower())
             if name is None:
                 self.report.misread(f"{path}.operator_subtype", f"unknown subtype {subtype!r} is read as GT"[:80])
             return name or "Greater Than"
-        name = _BOOLEAN_COMPARATORS.get(subtype.lower())
+        name = BOOLEAN_COMPARATORS.get(subtype.lower())
         if name is None:
             self.report.misread(f"{path}.operator_subtype", f"unknown subtype {subtype!r} is always null"[:80])
         return name or "Neither And nor Or"
