@@ -1,8 +1,9 @@
 """The seven verifiers that make the reward.
 
-Valid JSON, schema and references are read off the text; everything else is judged by playing: a gate counts when it was
-sometimes open and sometimes shut on pages that plays reached, an ending when a play reached it, an effect when it
-changed a number. A component is a score in [0, 1], the reason, and the places in the text that earned or cost it.
+Valid JSON, schema and references are read off the text; everything else is judged by what happens in play, found by
+meeting every distinct state of the storyworld (up to a bound, and by random plays): a gate counts when it is open in
+some reached state and shut in another, an ending when it is reached, an effect when it changes a number. A component is
+a score in [0, 1], the reason, and the places in the text that earned or cost it.
 
 Another component takes five lines:
 
@@ -24,12 +25,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from narrative_dag.errors import NarrativeError
 from narrative_dag.reward.case import Case
-from narrative_dag.states.playthroughs import Survey
 from narrative_dag.storyworld.draft import Compiled, Problem, effect_verb
 from narrative_dag.storyworld.model import Effect, Key, SetNumber, Storyworld
 from narrative_dag.storyworld.script import Constant, Expression, SpoolStatus, Variable, walk
+from narrative_dag.storyworld.survey import Survey
 
-VERIFIER_VERSION = "1"
+VERIFIER_VERSION = "2"
 """Changes whenever the same text could get another score."""
 
 BLAME = -2.0
@@ -56,6 +57,7 @@ class RewardConfig(BaseModel):
     max_characters: int = Field(50_000, ge=1, description="longer texts are not read: they score 0")
     playthroughs: int = Field(24, ge=1, description="random playthroughs a storyworld is judged by")
     max_steps: int = Field(40, ge=1, description="choices after which a playthrough is cut")
+    max_states: int = Field(4000, ge=1, description="distinct states that are explored; random plays see the rest")
     play_seed: int = Field(101, description="seed of those playthroughs while training; evaluation uses another")
     characters: int = Field(2, ge=1, description="characters for full completeness")
     encounters: int = Field(5, ge=1, description="encounters reached for full completeness")
@@ -133,7 +135,8 @@ class StoryWorldVerifiers:
         refusal = "the writer met the length limit" if truncated else None
         if len(text) > self.config.max_characters:
             refusal = f"{len(text)} characters, at most {self.config.max_characters} are read"
-        return Case(text, self.config.playthroughs, self.play_seed, self.config.max_steps, refusal)
+        config = self.config
+        return Case(text, config.playthroughs, self.play_seed, config.max_steps, config.max_states, refusal)
 
     def judge(self, text: str, truncated: bool = False) -> Verdict:
         """Judge a draft: every component's score, and their weighted mean."""
@@ -164,13 +167,13 @@ class StoryWorldVerifiers:
         return Component(0.0, detail, _blame(wrong))
 
     def structural_completeness(self, case: Case) -> Component:
-        """Characters, encounters that plays reach, options that plays choose, and plays that end on an ending."""
-        world, played = case.world, case.played
-        if world is None or played is None:
+        """Characters, encounters that can be reached, options that can be chosen, and plays that end on an ending."""
+        world, played, known = case.world, case.played, case.known
+        if world is None or played is None or known is None:
             return _UNPLAYABLE
         options = [(e, o) for e, o, _ in world.options()]
-        chosen = sum(played.chosen[key] > 0 for key in options)
-        reached = len(played.entries)
+        chosen = sum(known.open(*key) for key in options)
+        reached = sum(map(known.reached, range(len(world.encounters))))
         ended = sum(_endings(world, played).values())
         parts = (
             min(1.0, len(world.characters) / self.config.characters),
@@ -180,7 +183,7 @@ class StoryWorldVerifiers:
         )
         detail = (
             f"{len(world.characters)} characters, {reached} of {len(world.encounters)} encounters reached, "
-            f"{chosen} of {len(options)} options chosen, {ended} of {played.playthroughs} plays reach an ending"
+            f"{chosen} of {len(options)} options can be chosen, {ended} of {played.playthroughs} plays reach an ending"
         )
         return Component(sum(parts) / len(parts), detail)
 
@@ -189,8 +192,8 @@ class StoryWorldVerifiers:
 
         An effect on a number that nothing else reads counts half, one on a spool without encounters not at all.
         """
-        world, played, compiled = case.world, case.played, case.compiled
-        if world is None or played is None or compiled is None:
+        world, known, compiled = case.world, case.known, case.compiled
+        if world is None or known is None or compiled is None:
             return _UNPLAYABLE
         members = {spool.id for spool in world.spools if spool.members}
         read = _read(world)
@@ -202,7 +205,7 @@ class StoryWorldVerifiers:
             target = _target(effect)
             pair = (effect_verb(effect), target)
             counts = isinstance(target, tuple) or target in members
-            if not counts or played.changes[e, o, r, i] == 0 or pair in pairs:
+            if not counts or not known.changes(e, o, r, i) or pair in pairs:
                 continue
             wanted = total < self.config.effects or (
                 pair[0] not in operators and len(operators) < self.config.operators
@@ -219,10 +222,10 @@ class StoryWorldVerifiers:
 
     def secret_paths(self, case: Case) -> Component:
         """The share of options behind a living gate, full in a band; a fifth for gates on what effects move."""
-        world, played, compiled = case.world, case.played, case.compiled
-        if world is None or played is None or compiled is None:
+        world, known, compiled = case.world, case.known, case.compiled
+        if world is None or known is None or compiled is None:
             return _UNPLAYABLE
-        moved = {_target(effect) for e, o, r, i, effect in _effects(world) if played.changes[e, o, r, i] > 0}
+        moved = {_target(effect) for e, o, r, i, effect in _effects(world) if known.changes(e, o, r, i)}
         options = list(world.options())
         most = int(self.config.gated_high * len(options))
         living, responsive, dead = [], [], []
@@ -233,9 +236,9 @@ class StoryWorldVerifiers:
                 continue
             places = [f"encounters[{e}].options[{o}].{name}" for name in closed]
             parts = [node for gate in closed.values() for node in walk(gate)]
-            if 0 < played.performable[e, o] < played.entries[e]:
+            if known.open(e, o) and known.shut(e, o):
                 living.append(places)
-            elif played.performable[e, o] and any(_depends(node, moved) for node in parts):
+            elif known.open(e, o) and any(_depends(node, moved) for node in parts):
                 responsive.append(places)
             else:
                 dead.append(places)
@@ -246,21 +249,23 @@ class StoryWorldVerifiers:
         count = max(1, len(options))
         score = 0.8 * self._band(len(living) / count) + 0.2 * self._band((len(living) + len(responsive)) / count)
         gated = len(living) + len(responsive) + len(dead)
-        return Component(score, f"{len(living)} of {gated} gates seen open and shut, {count} options", tuple(spans))
+        detail = f"{len(living)} of {gated} gates open in some states and shut in others, {count} options"
+        return Component(score, detail, tuple(spans))
 
     def multiple_endings(self, case: Case) -> Component:
-        """Endings (encounters without options) that plays reached."""
-        world, played, compiled = case.world, case.played, case.compiled
-        if world is None or played is None or compiled is None:
+        """Endings (encounters without options) that can be reached."""
+        world, played, known, compiled = case.world, case.played, case.known, case.compiled
+        if world is None or played is None or known is None or compiled is None:
             return _UNPLAYABLE
-        reached = list(_endings(world, played))
+        frequent = list(_endings(world, played))
+        reached = frequent + [e for e in known.endings() if e not in frequent]
         spans: list[Span] = []
         for ending in reached[1 : self.config.endings]:
             ways = [
                 f"encounters[{e}].options[{o}].reactions[{r}].to"
                 for e, o, option in world.options()
                 for r, reaction in enumerate(option.reactions)
-                if reaction.consequence == ending and played.reactions[e, o, r]
+                if reaction.consequence == ending and known.ran(e, o, r)
             ]
             ways += [f"encounters[{ending}].when", f"encounters[{ending}].id"]
             spans += next(filter(None, (_spans(compiled, way, 0.3) for way in ways)), [])

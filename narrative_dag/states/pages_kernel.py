@@ -51,21 +51,34 @@ class Pages(NamedTuple):
 def room(rows: int, fullest: int) -> Pages:
     """Room for pages of at most `fullest` options each."""
 
-    def column(size: int) -> NDArray[np.int32]:
+    def column(size: int = rows) -> NDArray[np.int32]:
         return np.empty(size, dtype=np.int32)
 
-    columns = [column(rows) for _ in range(9)]
-    ends = [np.zeros(rows + 1, dtype=np.int32) for _ in range(2)]
     # Arrow's allocator keeps what it freed: fresh memory from the system costs as much as playing
     states = np.frombuffer(pa.allocate_buffer(rows * _STATE_BYTES), dtype=np.float32)
-    lists = [column(max(1, rows * fullest)) for _ in range(2)]
-    return Pages(*columns, lists[0], ends[0], lists[1], ends[1], states.reshape(rows, STATE_DIMENSIONS))
+    return Pages(
+        storyworld=column(),
+        playthrough=column(),
+        step=column(),
+        turn=column(),
+        encounter=column(),
+        choice=column(),
+        reaction=column(),
+        following=column(),
+        end=column(),
+        visible=column(rows * fullest),
+        visible_ends=np.zeros(rows + 1, dtype=np.int32),
+        performable=column(rows * fullest),
+        performable_ends=np.zeros(rows + 1, dtype=np.int32),
+        state=states.reshape(rows, STATE_DIMENSIONS),
+    )
 
 
 @kernel
 def play_pages(
     code_array: Any,
     initial: Any,
+    scratch: Any,
     key: Any,
     policy: int,
     chosen: Any,
@@ -84,6 +97,8 @@ def play_pages(
 
     Args:
         code_array, initial: `Program.code` and `Program.frame`.
+        scratch: int64 [2 * words of a frame], overwritten; a kernel frees an array of its own once only its address
+            is in use.
         key: uint64, `choices.stream_key`.
         policy: `play.UNIFORM` or `play.NOVELTY`.
         chosen: int64 [options], how often each was chosen by earlier playthroughs; changed.
@@ -97,18 +112,19 @@ def play_pages(
     Returns:
         The next playthrough and the next row.
     """
-    scratch = initial.copy()
     code, frame = code_array.ctypes.data, scratch.ctypes.data
+    opening = frame + 8 * initial.size
     first_encounter, first_option, first_reaction = firsts
     visible, performable = code_at(code, layout.F_VISIBLE), code_at(code, layout.F_PERFORMABLE)
-    start(code, frame)
-    opening = scratch.copy()
     width = code_at(code, layout.F_WIDTH)
+    copy_words(frame, initial.ctypes.data, initial.size)
+    start(code, frame)
+    copy_words(opening, frame, width)
     encounters, states = code_at(code, layout.C_ENCOUNTERS), pages.state.ctypes.data
     before = 0
     playthrough, last = first, pages.step.size - max_steps - 1
     while playthrough < playthroughs and row <= last:
-        copy_words(frame, opening.ctypes.data, width)
+        copy_words(frame, opening, width)
         counter = first_counter(key, playthrough)
         step = 0
         while word_at(frame, layout.PAGE) >= 0:

@@ -92,6 +92,7 @@ def play(
     for storyworld, (program, firsts) in enumerate(zip(programs, _first_numbers(programs), strict=False)):
         key = np.uint64(stream_key(seed, program.storyworld_id))
         tables = encoding_tables(program, max_steps + 1)
+        scratch = np.empty(2 * program.frame.size, dtype=np.int64)
         memory = np.zeros(tables.memory_size, dtype=np.int64)
         chosen = np.zeros(program.code[layout.N_OPTIONS] + 1, dtype=np.int64)
         playthrough = 0
@@ -100,7 +101,17 @@ def play(
                 yield pages, row
                 pages, row = room(most, fullest), 0
             playthrough, row = play_pages(
-                *(program.code, program.frame, key, _POLICIES[policy], chosen, playthrough, playthroughs, max_steps),
+                *(
+                    program.code,
+                    program.frame,
+                    scratch,
+                    key,
+                    _POLICIES[policy],
+                    chosen,
+                    playthrough,
+                    playthroughs,
+                    max_steps,
+                ),
                 *(tables.places, tables.numbers, memory, pages, row, storyworld, firsts),
             )
     if row:

@@ -279,3 +279,38 @@ def test_a_class_is_found_by_its_name_and_a_wrong_name_is_refused() -> None:
     for name in ("no_such_module:A", "narrative_dag.reward.verifiers:Nothing", "narrative_dag.reward.verifiers:Span"):
         with pytest.raises(RewardError, match="class"):
             load_verifiers(name)
+
+
+def combination(dials: int) -> dict[str, Any]:
+    """A lock that opens for one of 3 ** dials plays: each dial turned the right way moves Trust closer to 0.96."""
+    pages = []
+    for i in range(dials):
+        ways = [["nudge Oren.Fear 0.1"], ["nudge Oren.Fear 0.1"], ["nudge Oren.Fear 0.1"]]
+        ways[i % 3] = ["blend Mara.Trust 0.96 -0.9"]
+        options = [{"text": "Turn", "reactions": [{"text": ".", "do": do, "to": f"d{i + 1}"}]} for do in ways]
+        pages.append({"id": f"d{i}", "text": f"Dial {i}.", "options": options})
+    lock = [
+        {"text": "Open", "if": "Mara.Trust > 0.3", "reactions": [{"text": "!", "to": "vault"}]},
+        {"text": "Leave", "reactions": [{"text": ".", "to": "street"}]},
+    ]
+    pages.append({"id": f"d{dials}", "text": "The lock.", "options": lock})
+    ends = [{"id": name, "text": name, "when": "false"} for name in ("vault", "street")]
+    return changed(encounters=[*pages, *ends], spools=None)
+
+
+def test_a_secret_that_random_play_does_not_find_counts() -> None:
+    document = combination(8)
+    case = StoryWorldVerifiers(RewardConfig(playthroughs=40)).case(json.dumps(document))
+    assert case.played is not None
+    assert case.played.performable[8, 0] == 0
+    components = judge(document).components
+    assert components["secret_paths"].detail.startswith("1 of 1 gates")
+    assert components["multiple_endings"].detail == "2 endings reached"
+
+
+def test_beyond_the_bound_only_what_play_met_counts() -> None:
+    document = json.dumps(GOOD)
+    bounded = StoryWorldVerifiers(RewardConfig(playthroughs=1, max_states=1)).judge(document)
+    whole = StoryWorldVerifiers(RewardConfig(playthroughs=1)).judge(document)
+    assert bounded.components["multiple_endings"].detail == "1 endings reached"
+    assert whole.components["multiple_endings"].detail == "3 endings reached"

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numpy as np
-
 from narrative_dag.storyworld.simulator import layout
 from narrative_dag.storyworld.simulator.frame import choose, start
 from narrative_dag.storyworld.simulator.memory import code_at, copy_words, inlined, kernel, put_word, word_at
+from narrative_dag.storyworld.simulator.program import Programs
 from narrative_dag.storyworld.simulator.streams import (
     advanced,
     draw,
@@ -27,6 +26,12 @@ TOTALS = 7
 
 # what a failed recorded choice leaves
 F_PLAYTHROUGH, F_STEP, F_CHOICE = 0, 1, 2
+
+
+def scratch_size(batch: Programs) -> int:
+    """Words that a call of a kernel works in: two frames and a count for each option."""
+    options = max((int(program.code[layout.N_OPTIONS]) for program in batch.programs), default=0)
+    return 2 * batch.widest + options
 
 
 @inlined
@@ -91,6 +96,7 @@ def _player(counting: bool) -> Any:
         begin: int,
         end: int,
         widest: int,
+        scratch: Any,
         play_offsets: Any,
         max_steps: int,
         policy: int,
@@ -106,6 +112,8 @@ def _player(counting: bool) -> Any:
         Args:
             codes, frames, code_offsets, frame_offsets, widest: of `Programs`.
             keys: uint64, a stream key for each storyworld.
+            scratch: int64 (`scratch_size`,), overwritten. A kernel frees an array of its own once only its address is
+                in use, so that this one is the caller's.
             play_offsets: where the playthroughs of each storyworld begin among all, and the end.
             max_steps: choices after which a playthrough stops.
             policy: UNIFORM, NOVELTY or RECORDED.
@@ -117,13 +125,9 @@ def _player(counting: bool) -> Any:
         Returns:
             The storyworld whose recorded choice failed, or -1.
         """
-        scratch = np.empty(widest, np.int64)
-        opening = np.empty(widest, np.int64)
-        most = 1
-        for w in range(begin, end):
-            most = max(most, codes[code_offsets[w] + layout.N_OPTIONS])
-        novelty = np.empty(most, np.int64)
-        frame, first, chosen = scratch.ctypes.data, opening.ctypes.data, novelty.ctypes.data
+        frame = scratch.ctypes.data
+        first = frame + 8 * widest
+        chosen = first + 8 * widest
         for w in range(begin, end):
             code = codes.ctypes.data + 4 * code_offsets[w]
             counted = counts.ctypes.data + 8 * count_offsets[w]

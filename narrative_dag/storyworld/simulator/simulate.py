@@ -153,6 +153,7 @@ def _played(
             bounds[i],
             bounds[i + 1],
             batch.widest,
+            np.empty(play.scratch_size(batch), dtype=np.int64),
             plays,
             max_steps,
             policy,
