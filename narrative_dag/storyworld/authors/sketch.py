@@ -1,76 +1,25 @@
-"""The combinatorial author: seeded drafts of storyworlds, from poor to rich.
+"""Sketches: the smallest worlds, which the first policy learns to write; from poor to rich.
 
-A draft has a cast of two or three whose numbers its choices move, scenes that lead on directly or by wild selection,
+A sketch has a cast of two or three whose numbers its choices move, scenes that lead on directly or by wild selection,
 gates that read what earlier choices moved, and endings. `quality` in [0, 1] is the probability that each of the things
 that make a storyworld worth playing is there: gates that some plays find open and others shut, a hidden act, several
-endings, varied effects. A share of the drafts can carry the flaws that writers make (`flaws`), so that a model trained
-on them has something to unlearn.
+endings, varied effects. Nothing is promised of a single sketch: that is what the grown worlds (`acts`) are for.
 """
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from narrative_dag.storyworld.authors import lexicon
-from narrative_dag.storyworld.authors.flaws import break_json, dangle
 from narrative_dag.storyworld.authors.motifs import MOTIFS
 from narrative_dag.storyworld.script import clamp
 
 Document = dict[str, Any]
 
 
-class AuthorConfig(BaseModel):
-    """What the author writes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    quality_low: float = Field(0.1, ge=0, le=1, description="lowest quality; each draft's is drawn uniformly")
-    quality_high: float = Field(0.9, ge=0, le=1, description="highest quality")
-    broken_json: float = Field(0.0, ge=0, le=1, description="share of drafts whose JSON is broken in one place")
-    dangling: float = Field(0.0, ge=0, le=1, description="share of drafts with one reference to something undefined")
-
-
-@dataclass(frozen=True, slots=True)
-class Seed:
-    """One written draft: its text, the quality it was written at, and the flaw put in, if any."""
-
-    text: str
-    quality: float
-    flaw: str | None
-
-
-def prompts() -> tuple[str, ...]:
-    """Every prompt that a policy can be given: the beginning of a document, one a theme."""
-    return tuple(f'{{"theme":"{theme}",' for theme in lexicon.THEMES)
-
-
-def author(count: int, config: AuthorConfig, seed: int) -> Iterator[Seed]:
-    """Write drafts.
-
-    Args:
-        count: how many.
-        config: quality and flaws.
-        seed: draft `i` depends on (seed, i) alone.
-
-    Yields:
-        `Seed`s of 150 to 400 tokens under the structural tokenizer.
-    """
-    for i in range(count):
-        rng = np.random.default_rng((seed, i))
-        quality = float(rng.uniform(config.quality_low, config.quality_high))
-        document = _Author(rng, quality).document()
-        flaw = None
-        u = float(rng.random())
-        if u < config.dangling:
-            flaw, document = "dangling reference", dangle(document, rng)
-        text = json.dumps(document, separators=(",", ":"))
-        if config.dangling <= u < config.dangling + config.broken_json:
-            flaw, text = "broken JSON", break_json(text, rng)
-        yield Seed(text, quality, flaw)
+def sketch(rng: np.random.Generator, quality: float) -> Document:
+    """A draft of 150 to 400 tokens under the structural tokenizer, in a small closed vocabulary."""
+    return _Author(rng, quality).document()
 
 
 class _Author:
