@@ -1,4 +1,5 @@
 import json
+import random
 from collections import Counter
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from narrative_dag.policy.tokenizer import split_document, train_tokenizer
 from narrative_dag.storyworld.authors import AuthorConfig, Seed, author, prompts
 from narrative_dag.storyworld.draft import DraftError, compile_text
+from narrative_dag.storyworld.engine import Engine
 
 
 def write(count: int, seed: int = 3, **settings: float) -> list[Seed]:
@@ -70,3 +72,42 @@ def test_richer_drafts_have_more_gates_more_endings_and_more_kinds_of_effects() 
 
     poor, rich = means(0.05), means(0.95)
     assert all(high > 1.5 * low for low, high in zip(poor, rich, strict=True))
+
+
+def sentences(text: str) -> list[str]:
+    pages = json.loads(text)["encounters"]
+    options = [option for page in pages for option in page.get("options", [])]
+    reactions = [reaction for option in options for reaction in option["reactions"]]
+    return [part["text"] for part in (*pages, *options, *reactions)]
+
+
+@pytest.mark.parametrize("quality", [0.0, 0.5, 1.0])
+def test_no_sentence_occurs_twice_in_a_sketch(quality: float) -> None:
+    for seed in write(200, quality_low=quality, quality_high=quality):
+        assert Counter(sentences(seed.text)).most_common(1)[0][1] == 1
+
+
+def flawed(seed: Seed) -> bool:
+    """A play of some hundred meets a dead end or never ends, or no play chooses an option or meets a page."""
+    world = compile_text(seed.text).world
+    engine, chance = Engine(world), random.Random(0)
+    pages, chosen = set(), set()
+    for _ in range(120):
+        play = engine.start()
+        for _ in range(30):
+            assert play.page is not None
+            pages.add(play.page.encounter)
+            if play.ending is not None:
+                break
+            option = chance.choice(play.page.performable)
+            chosen.add((play.page.encounter, option))
+            play.choose(option)
+        if play.ending is None or play.page is None or world.encounters[play.page.encounter].options:
+            return True
+    endings = [e for e in pages if not world.encounters[e].options]
+    return len(endings) < 2 or len(pages) < len(world.encounters) or len(chosen) < sum(1 for _ in world.options())
+
+
+def test_at_quality_1_a_sketch_has_no_flaw() -> None:
+    assert not any(flawed(seed) for seed in write(60, quality_low=1.0, quality_high=1.0))
+    assert sum(flawed(seed) for seed in write(60, quality_low=0.5, quality_high=0.5)) > 20

@@ -3,7 +3,8 @@
 A sketch has a cast of two or three whose numbers its choices move, scenes that lead on directly or by wild selection,
 gates that read what earlier choices moved, and endings. `quality` in [0, 1] is the probability that each of the things
 that make a storyworld worth playing is there: gates that some plays find open and others shut, a hidden act, several
-endings, varied effects. Nothing is promised of a single sketch: that is what the grown worlds (`acts`) are for.
+endings, varied effects. No sentence occurs twice in a sketch. At quality 1 it is drawn again until nothing in it is
+amiss: every page is reached, every gate opens in some play, every play comes to an ending, and there are two or more.
 """
 
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from narrative_dag.storyworld.authors import lexicon
+from narrative_dag.storyworld.authors.config import ENDINGS
 from narrative_dag.storyworld.authors.motifs import MOTIFS
+from narrative_dag.storyworld.draft import Draft, compile_draft
 from narrative_dag.storyworld.script import clamp
 
 Document = dict[str, Any]
@@ -19,7 +22,28 @@ Document = dict[str, Any]
 
 def sketch(rng: np.random.Generator, quality: float) -> Document:
     """A draft of 150 to 400 tokens under the structural tokenizer, in a small closed vocabulary."""
-    return _Author(rng, quality).document()
+    document = _Author(rng, quality).document()
+    while quality == 1 and not _sound(document):
+        document = _Author(rng, quality).document()
+    return document
+
+
+def _sound(document: Document) -> bool:
+    """Whether the promises of quality 1 hold."""
+    from narrative_dag.storyworld.explore import ExploreConfig, explore
+    from narrative_dag.storyworld.explore.compiled import COMPILED
+
+    world = compile_draft(Draft.model_validate(document))
+    explored = explore(world, ExploreConfig(plays=0), COMPILED)
+    return (
+        explored.exhaustive
+        and not explored.loops
+        and len(explored.pages) == len(world.encounters)
+        and all(explored.performable[e, o] for e, o, _ in world.options())
+        and len(explored.endings) >= ENDINGS
+        and explored.kinds["blocked"] == explored.kinds["the_end"] == 0
+        and explored.kinds["no_options"] == sum(explored.pages[e] for e in explored.endings)
+    )
 
 
 class _Author:
@@ -38,6 +62,7 @@ class _Author:
         self.properties = cast.properties
         self.numbers = {name: {p: self.tenth(-2, 3) for p in self.properties} for name in names}
         self.moved: dict[tuple[str, str], list[float]] = {}
+        self.written: set[str] = set()
         self.endings = 1 + int(self.chance(0.3 + 0.7 * quality)) + int(self.chance(0.8 * quality))
         self.scenes = 3 + int(self.endings < 3 and self.chance(0.15 * quality))
         self.hidden = self.endings > 1 and self.chance(quality)
@@ -52,9 +77,26 @@ class _Author:
         return int(self.rng.integers(low, high + 1)) / 10
 
     def prose(self, patterns: tuple[str, ...], other: str | None = None) -> str:
-        text = self.pick(patterns).format(
-            a=self.hero, b=other or self.pick(self.others), place=self.pick(self.places), thing=self.thing
-        )
+        """A sentence of one of the patterns that the draft does not have yet; about `other` if there is one left."""
+        for others in ((other or self.pick(self.others),), self.others):
+            fresh = [
+                sentences
+                for pattern in patterns
+                if (
+                    sentences := sorted(
+                        {self.filled(pattern, b, p) for b in others for p in self.places} - self.written
+                    )
+                )
+            ]
+            if fresh:
+                break
+        sentences = fresh[int(self.rng.integers(len(fresh)))]
+        sentence = self.pick(sentences)
+        self.written.add(sentence)
+        return sentence
+
+    def filled(self, pattern: str, other: str, place: str) -> str:
+        text = pattern.format(a=self.hero, b=other, place=place, thing=self.thing)
         return text[0].upper() + text[1:]
 
     def document(self) -> Document:
@@ -74,7 +116,7 @@ class _Author:
     def scene(self, i: int) -> Document:
         """The i-th scene: two or three options, the last scene's leading to the endings."""
         count = 2 + int(self.chance(0.15 * self.quality))
-        motifs = [str(m) for m in self.rng.permutation(list(MOTIFS))[:count]]
+        motifs = [str(m) for m in self.rng.permutation([m for m in MOTIFS if self.unsaid(m)])[:count]]
         before = {key: list(values) for key, values in self.moved.items()}
         gated = i > 0 and self.chance(0.4 + 0.6 * self.quality)
         options = []
@@ -93,6 +135,13 @@ class _Author:
             "text": self.prose(lexicon.OPENINGS if i == 0 else lexicon.TURNS),
             "options": options,
         }
+
+    def unsaid(self, motif: str) -> bool:
+        """Whether each of the others can still be offered the motif in words that the draft does not have yet."""
+        return all(
+            any(self.filled(pattern, other, self.places[0]) not in self.written for pattern in MOTIFS[motif].wordings)
+            for other in self.others
+        )
 
     def reaction(self, motif: str, other: str, i: int, o: int) -> Document:
         """An outcome: a line of prose, effects of the motif, and where it leads."""
