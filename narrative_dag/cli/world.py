@@ -1,4 +1,4 @@
-"""`narrative-dag world`: check, replay and play storyworlds."""
+"""`narrative-dag world`: what can be done with one storyworld."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from narrative_dag.cli.convert import convert
 from narrative_dag.cli.explore import explore
+from narrative_dag.cli.simulate import simulate
 from narrative_dag.storyworld.model import Mode
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from narrative_dag.storyworld.script import Expression
     from narrative_dag.storyworld.sweepweave import Loaded
 
-app = typer.Typer(help="Check, replay, play, explore and convert storyworlds.", no_args_is_help=True)
+app = typer.Typer(help="Check, play, replay, simulate, explore and convert storyworlds.", no_args_is_help=True)
+app.command()(simulate)
 app.command()(explore)
 app.command()(convert)
 

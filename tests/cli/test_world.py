@@ -171,3 +171,21 @@ def test_help_loads_nothing_heavy():
     code = f"import sys, narrative_dag.cli.app; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_simulate_counts_ends_and_pages(world):
+    encounters = [
+        encounter("gate", option("path", "garden"), option("well", "pit")),
+        *(encounter("garden"), encounter("pit"), encounter("attic")),
+    ]
+    world.write_text(json.dumps(project(encounters=encounters)))
+    done = run("world", "simulate", world, "--playthroughs", 4000, "--seed", 3)
+    *lines, last = done.stdout.splitlines()
+    figures = json.loads(last)
+    assert figures["kinds"] == {"no_options": 4000}
+    assert (figures["steps"], figures["longest"]) == (4000, 1)
+    assert figures["entries"] == {"gate": 4000, **figures["ends"], "attic": 0}
+    assert abs(figures["ends"]["garden"] - 2000) < 150
+    assert lines[-1].split() == ["never", "attic"]
+    novel = json.loads(run("world", "simulate", world, "--playthroughs", 10, "--policy", "novelty", "--json").stdout)
+    assert novel["ends"] == {"garden": 5, "pit": 5}
