@@ -78,22 +78,15 @@ class _Author:
 
     def prose(self, patterns: tuple[str, ...], other: str | None = None) -> str:
         """A sentence of one of the patterns that the draft does not have yet; about `other` if there is one left."""
+        order = self.rng.permutation(len(patterns)).tolist()
         for others in ((other or self.pick(self.others),), self.others):
-            fresh = [
-                sentences
-                for pattern in patterns
-                if (
-                    sentences := sorted(
-                        {self.filled(pattern, b, p) for b in others for p in self.places} - self.written
-                    )
-                )
-            ]
-            if fresh:
-                break
-        sentences = fresh[int(self.rng.integers(len(fresh)))]
-        sentence = self.pick(sentences)
-        self.written.add(sentence)
-        return sentence
+            for i in order:
+                fresh = {self.filled(patterns[i], b, p) for b in others for p in self.places} - self.written
+                if fresh:
+                    sentence = self.pick(sorted(fresh))
+                    self.written.add(sentence)
+                    return sentence
+        raise AssertionError("there are more patterns than sentences of a sketch")
 
     def filled(self, pattern: str, other: str, place: str) -> str:
         text = pattern.format(a=self.hero, b=other, place=place, thing=self.thing)
