@@ -10,7 +10,7 @@ from narrative_dag.states.encoding_kernel import encode
 from narrative_dag.storyworld.simulator import layout
 from narrative_dag.storyworld.simulator.frame import choose, start
 from narrative_dag.storyworld.simulator.memory import code_at, copy_words, kernel, word_at
-from narrative_dag.storyworld.simulator.play import NOVELTY
+from narrative_dag.storyworld.simulator.play import NOVELTY, RECORDED, is_performable
 from narrative_dag.storyworld.simulator.streams import advanced, draw, first_counter, novelty_choice, uniform_choice
 from narrative_dag.tables import STATE_DIMENSIONS
 
@@ -82,6 +82,8 @@ def play_pages(
     key: Any,
     policy: int,
     chosen: Any,
+    recorded: Any,
+    recorded_offsets: Any,
     first: int,
     playthroughs: int,
     max_steps: int,
@@ -100,8 +102,9 @@ def play_pages(
         scratch: int64 [2 * words of a frame], overwritten; a kernel frees an array of its own once only its address
             is in use.
         key: uint64, `choices.stream_key`.
-        policy: `play.UNIFORM` or `play.NOVELTY`.
+        policy: UNIFORM, NOVELTY or RECORDED of `play`.
         chosen: int64 [options], how often each was chosen by earlier playthroughs; changed.
+        recorded, recorded_offsets: option positions under RECORDED, and where those of each playthrough begin.
         max_steps: choices after which a playthrough stops; at least 1.
         places, numbers: of `EncodingTables`.
         memory: int64 [`EncodingTables.memory_size`], overwritten.
@@ -110,7 +113,7 @@ def play_pages(
         firsts: the numbers of its first encounter, option and reaction.
 
     Returns:
-        The next playthrough and the next row.
+        The next playthrough, the next row, and -1; or the playthrough and step of a recorded choice that fails.
     """
     code, frame = code_array.ctypes.data, scratch.ctypes.data
     opening = frame + 8 * initial.size
@@ -126,8 +129,13 @@ def play_pages(
     while playthrough < playthroughs and row <= last:
         copy_words(frame, opening, width)
         counter = first_counter(key, playthrough)
-        step = 0
+        step, limit, given = 0, max_steps, 0
+        if policy == RECORDED:
+            given = recorded_offsets[playthrough + 1] - recorded_offsets[playthrough]
+            limit = min(max_steps, given)
         while word_at(frame, layout.PAGE) >= 0:
+            if limit == 0 and word_at(frame, layout.ENDING) == layout.PLAYING:
+                break
             page = word_at(frame, layout.PAGE)
             option = code_at(code, encounters + layout.E_STRIDE * page + layout.E_FIRST_OPTION)
             pages.encounter[row] = first_encounter + page
@@ -157,6 +165,10 @@ def play_pages(
             if policy == NOVELTY:
                 position = novelty_choice(code, frame, chosen.ctypes.data + 8 * option, draw(counter))
                 chosen[option + position] += 1
+            elif policy == RECORDED:
+                position = recorded[recorded_offsets[playthrough] + step]
+                if not is_performable(code, frame, position):
+                    return playthrough, row, step
             else:
                 position = uniform_choice(code, frame, draw(counter))
             reaction = choose(code, frame, position)
@@ -169,8 +181,10 @@ def play_pages(
                 pages.end[row - 1] = 0
                 break
             pages.following[row - 1] = first_encounter + following
-            if step == max_steps:
+            if step == max_steps or (step == limit and word_at(frame, layout.ENDING) == layout.PLAYING):
                 pages.end[row - 1] = layout.MAX_STEPS - layout.THE_END
                 break
+        if step < min(max_steps, given):
+            return playthrough, row, step
         playthrough += 1
-    return playthrough, row
+    return playthrough, row, -1

@@ -7,6 +7,7 @@ page has no row.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,17 +16,19 @@ from numpy.typing import NDArray
 from narrative_dag.states.encoding_kernel import encoding_tables
 from narrative_dag.states.pages_kernel import Pages, play_pages, room
 from narrative_dag.states.text_kernel import Texts
+from narrative_dag.storyworld.errors import StoryworldError
 from narrative_dag.storyworld.simulator import layout
 from narrative_dag.storyworld.simulator.choices import stream_key
-from narrative_dag.storyworld.simulator.play import NOVELTY, UNIFORM
+from narrative_dag.storyworld.simulator.play import NOVELTY, RECORDED, UNIFORM
 from narrative_dag.storyworld.simulator.playthrough import KINDS
-from narrative_dag.storyworld.simulator.program import Program
-from narrative_dag.storyworld.simulator.simulate import Policy
+from narrative_dag.storyworld.simulator.program import Ints, Program, offsets_of
+from narrative_dag.storyworld.simulator.simulate import Choices, Policy, refuse_choice
 from narrative_dag.tables import STATE_DIMENSIONS, TABLES
 
 CHUNK_ROWS = 4096
 """Rows that are played before they become Arrow arrays, or one playthrough where that is longer."""
 
+_NONE: Ints = np.zeros(1, dtype=np.int64)
 _POLICIES = {"uniform": UNIFORM, "novelty": NOVELTY}
 
 
@@ -76,6 +79,30 @@ def states(programs: Sequence[Program], playthroughs: int, seed: int, max_steps:
     return np.concatenate(found) if found else np.empty((0, STATE_DIMENSIONS), dtype=np.float32)
 
 
+def record_choices(
+    programs: Sequence[Program], source: str, recorded: Sequence[Choices], max_steps: int = 60
+) -> pa.Table:
+    """Recorded playthroughs again, as rows of `rollouts`.
+
+    A playthrough that has not ended after its last choice ends on the page of that choice, with `max_steps`; one
+    without choices has a row only when it ends on its first page.
+
+    Args:
+        programs: compiled storyworlds.
+        source: policy, seed or imported.
+        recorded: for each storyworld its playthroughs' choices, option positions in order.
+        max_steps: choices after which a playthrough stops; later ones are not made.
+
+    Raises:
+        StoryworldError: a choice that cannot be made; names storyworld, playthrough and step, from 0.
+    """
+    if len(recorded) != len(programs):
+        raise StoryworldError(f"{len(recorded)} lists of recorded playthroughs for {len(programs)} storyworlds")
+    writer = _Writer(programs, source)
+    batches = [writer.batch(pages, rows) for pages, rows in _played(programs, recorded, 0, max_steps, RECORDED)]
+    return pa.Table.from_batches(batches, schema=TABLES["rollouts"].schema)
+
+
 def play(
     programs: Sequence[Program], playthroughs: int, seed: int, max_steps: int, policy: Policy = "uniform"
 ) -> Iterator[tuple[Pages, int]]:
@@ -86,6 +113,13 @@ def play(
     """
     if policy not in _POLICIES or max_steps < 1:
         raise ValueError("pages are played by uniform or novel choice, one step or more")
+    return _played(programs, [range(playthroughs)] * len(programs), seed, max_steps, _POLICIES[policy])
+
+
+def _played(
+    programs: Sequence[Program], plays: Sequence[Sequence[object]], seed: int, max_steps: int, policy: int
+) -> Iterator[tuple[Pages, int]]:
+    """`play`, as many playthroughs of each storyworld as it has `plays`; under RECORDED each is its choices."""
     fullest = max((len(e.options) for program in programs for e in program.world.encounters), default=0)
     most = max(CHUNK_ROWS, max_steps + 1)
     pages, row = room(most, fullest), 0
@@ -95,27 +129,26 @@ def play(
         scratch = np.empty(2 * program.frame.size, dtype=np.int64)
         memory = np.zeros(tables.memory_size, dtype=np.int64)
         chosen = np.zeros(program.code[layout.N_OPTIONS] + 1, dtype=np.int64)
-        playthrough = 0
+        choices, bounds = _flat(plays[storyworld]) if policy == RECORDED else (_NONE, _NONE)
+        playthrough, playthroughs, failed = 0, len(plays[storyworld]), -1
         while playthrough < playthroughs:
             if row + max_steps >= most:
                 yield pages, row
                 pages, row = room(most, fullest), 0
-            playthrough, row = play_pages(
-                *(
-                    program.code,
-                    program.frame,
-                    scratch,
-                    key,
-                    _POLICIES[policy],
-                    chosen,
-                    playthrough,
-                    playthroughs,
-                    max_steps,
-                ),
-                *(tables.places, tables.numbers, memory, pages, row, storyworld, firsts),
+            playthrough, row, failed = play_pages(
+                *(program.code, program.frame, scratch, key, policy, chosen, choices, bounds),
+                *(playthrough, playthroughs, max_steps, tables.places, tables.numbers, memory),
+                *(pages, row, storyworld, firsts),
             )
+            if failed >= 0:
+                refuse_choice(program, playthrough, failed, int(choices[bounds[playthrough] + failed]))
     if row:
         yield pages, row
+
+
+def _flat(plays: Sequence[Any]) -> tuple[Ints, Ints]:
+    """All choices one after another, and where those of each playthrough begin, and the end."""
+    return np.array([option for made in plays for option in made], np.int64), offsets_of([len(made) for made in plays])
 
 
 def _first_numbers(programs: Sequence[Program]) -> list[tuple[int, int, int]]:

@@ -5,7 +5,7 @@ Results depend on the seed, the storyworld and the playthrough alone: not on the
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -174,12 +174,13 @@ def _played(
             failed = list(pool.map(part, parts))
     for i, world in enumerate(failed):
         if world >= 0:
-            _refuse(batch.programs[world], *failures[i].tolist())
+            refuse_choice(batch.programs[world], *failures[i].tolist())
     first = play.T_KINDS + layout.THE_END
     return Totals(np.diff(plays), totals[:, play.T_STEPS], totals[:, play.T_LONGEST], totals[:, first : first + 4])
 
 
-def _refuse(program: Program, playthrough: int, step: int, choice: int) -> None:
+def refuse_choice(program: Program, playthrough: int, step: int, choice: int) -> NoReturn:
+    """Raise the StoryworldError of a recorded choice that cannot be made."""
     name = program.storyworld_id or program.world.title or "storyworld"
     raise StoryworldError(
         f"the recorded choice {choice} cannot be made there",
