@@ -24,10 +24,13 @@ def replace(source: Path, target: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name beside it, then `replace`."""
+    """Write a file under a temporary name beside it, then `replace`; an exception leaves what was there."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    replace(temporary, path)
+    try:
+        temporary.write_bytes(content)
+        replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -17,6 +17,13 @@ def test_a_file_is_written_and_replaced_whole(tmp_path: Path) -> None:
     assert names(tmp_path) == {"a"}
 
 
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        durable.write(tmp_path / "a", b"first")
+    assert names(tmp_path) == {"a"}
+
+
 def test_a_folder_takes_its_place_at_the_end_and_not_before(tmp_path: Path) -> None:
     with durable.folder(tmp_path / "new" / "a") as passing:
         (passing / "x").write_text("1")

@@ -8,14 +8,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from narrative_dag.errors import NarrativeError
 
 if TYPE_CHECKING:
+    from narrative_dag.storyworld.authors import AuthorConfig
     from narrative_dag.storyworld.authors.shards import Series
+
+
+_OPTIONS = {
+    "quality_low": "--quality",
+    "quality_high": "--quality",
+    "variables": "--size",
+    "motif_density": "--motifs",
+}
+"""Options whose names differ from the configuration's."""
 
 
 class Format(StrEnum):
@@ -66,10 +76,15 @@ def author(
         "coupling": coupling,
         "horizon": horizon,
     }
+    given = {name: value for name, value in knobs.items() if value is not None}
     try:
-        config = AuthorConfig.model_validate({name: value for name, value in knobs.items() if value is not None})
+        config = AuthorConfig.model_validate(given)
     except ValidationError as error:
-        raise NarrativeError(error.errors()[0]["msg"], where="author", hint="narrative-dag author --help") from error
+        first = error.errors()[0]
+        where = next((_OPTIONS.get(str(name), f"--{name}") for name in first["loc"][:1]), "author")
+        message = first["msg"].removeprefix("Value error, ")
+        raise NarrativeError(message, where=where, hint="narrative-dag author --help") from error
+    _refuse_idle(given, config, curriculum)
     series = Series(config, seed, count if curriculum else None)
     if file_format is Format.JSON:
         _write_files(series, count, out)
@@ -95,6 +110,21 @@ def author(
     print(json.dumps(line), flush=True)
 
 
+def _refuse_idle(given: dict[str, Any], config: "AuthorConfig", curriculum: bool) -> None:
+    """See that every knob given does something: sketches have but a quality, a curriculum sets all."""
+    from narrative_dag.storyworld.authors.config import styles_of
+
+    sketches = not any(weight for style, weight in styles_of(config).items() if style != "sketch")
+    for name in given:
+        if name == "style" or (name.startswith("quality") and not curriculum):
+            continue
+        where = _OPTIONS.get(name, f"--{name}")
+        if curriculum:
+            raise NarrativeError("a curriculum sets it by itself", where=where, hint="leave one of them out")
+        if sketches:
+            raise NarrativeError("sketches have no such knob", where=where, hint="choose another --style")
+
+
 def _mixture(style: str) -> str | dict[str, float]:
     """A style's name, or the weights of a mixture."""
     if "=" not in style:
@@ -112,13 +142,11 @@ def _mixture(style: str) -> str | dict[str, float]:
 
 def _write_files(series: "Series", count: int, out: Path) -> None:
     """One file a draft, for small counts; drafts are not compared."""
-    from narrative_dag import durable
+    from narrative_dag.storyworld.authors.folder import FILES_MANIFEST, claim, write_file
 
-    if out.exists() and not out.is_dir():
-        raise NarrativeError("not a folder", where=str(out))
-    out.mkdir(parents=True, exist_ok=True)
+    claim(out, FILES_MANIFEST, series.manifest())
     for i in range(count):
-        durable.write(out / f"{series.seed}-{i:06d}.json", series.draft(i).text.encode())
+        write_file(out / f"{series.seed}-{i:06d}.json", series.draft(i).text.encode())
     print(json.dumps({"worlds": count, "folder": str(out)}), flush=True)
 
 

@@ -33,6 +33,10 @@ def convert(
 
     if source.resolve() == target.resolve():
         raise StoryworldError("OUT is IN", where=str(target), hint="name another file")
+    if target.exists() and not target.is_file():
+        raise StoryworldError("cannot be written: it is there and is no file", where=str(target), hint="name a file")
+    if not target.parent.is_dir():
+        raise StoryworldError("cannot be written: no such folder", where=str(target), hint="make the folder first")
     loaded = read_world(source, mode or _best_mode(source))
     try:
         converted = convert_world(loaded.world, approximate, seed)

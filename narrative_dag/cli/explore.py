@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,10 @@ from narrative_dag.storyworld.model import Mode
 
 if TYPE_CHECKING:
     from narrative_dag.storyworld.explore import Exploration, Finding, Witness
+    from narrative_dag.storyworld.sweepweave import Loaded
+
+LISTED = 5
+"""Findings of a kind that are told, unless all are wanted."""
 
 
 def explore(
@@ -21,19 +26,20 @@ def explore(
     max_states: Annotated[int, typer.Option("--max-states", min=1, help="distinct states to meet, at most")] = 100_000,
     plays: Annotated[int, typer.Option("--plays", min=0, help="random plays where there are more states")] = 20_000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the random plays")] = 0,
+    every: Annotated[bool, typer.Option("--all", help="every finding, not the first of each kind")] = False,
 ) -> None:
     """What is reached, what cannot be, dead ends, loops, gates and idle effects: findings, then a line of figures."""
-    from narrative_dag.cli.world import read_world
     from narrative_dag.storyworld.explore import ExploreConfig, findings
     from narrative_dag.storyworld.explore import explore as explore_world
     from narrative_dag.storyworld.explore.compiled import COMPILED
 
     before = time.process_time()
-    world = read_world(file, mode).world
-    explored = explore_world(world, ExploreConfig(max_states=max_states, plays=plays, seed=seed), COMPILED)
+    loaded = _read(file, mode)
+    explored = explore_world(loaded.world, ExploreConfig(max_states=max_states, plays=plays, seed=seed), COMPILED)
     found = findings(explored)
     figures = _figures(explored) | {
         "file": str(file),
+        "input_notices": len(loaded.report),
         "findings": len(found),
         "cpu_seconds": round(time.process_time() - before, 3),
     }
@@ -42,17 +48,57 @@ def explore(
         print(json.dumps({**figures, **_details(explored), "findings": listed}, ensure_ascii=False, allow_nan=False))
         return
     print(_summary(explored))
-    for finding in found:
-        print(f"\n[{finding.weight}] {finding}")
-        if finding.witness is not None:
-            print(f"     a play that shows it: {_play(explored, finding.witness)}")
+    if loaded.report:
+        count = len(loaded.report)
+        things = "1 thing in the file is" if count == 1 else f"{count} things in the file are"
+        told = f"{things} dropped, defaulted or misread in {mode.value} mode"
+        print(f"{told}: narrative-dag world check --mode {mode.value} {file}")
+    by_kind = sorted(found, key=lambda finding: (-finding.weight, finding.kind))
+    for kind, group in groupby(by_kind, key=lambda finding: finding.kind):
+        _print_kind(explored, kind, list(group), every)
     print()
     print(json.dumps(figures, ensure_ascii=False))
 
 
+def _print_kind(explored: "Exploration", kind: str, found: "list[Finding]", every: bool) -> None:
+    """The findings of one kind under a heading, the first few unless all are wanted."""
+    from narrative_dag.storyworld.explore.findings import HEADINGS
+
+    print(f"\n{HEADINGS[kind]}: {len(found)}" if len(found) > 1 else f"\n{HEADINGS[kind]}")
+    listed = found if every else found[:LISTED]
+    for finding in listed:
+        print(f"[{finding.weight}] {finding}")
+        if finding.witness is not None:
+            print(f"     a play that shows it: {_play(explored, finding.witness)}")
+    if len(listed) < len(found):
+        print(f"     and {len(found) - len(listed)} more; --all or --json lists them")
+
+
+def _read(path: Path, mode: Mode) -> "Loaded":
+    """The storyworld in a file; a refusal says when the dialect's reader would take it.
+
+    Raises:
+        StoryworldError: it cannot be read.
+    """
+    from narrative_dag.cli.world import read_world
+    from narrative_dag.storyworld.errors import StoryworldError
+
+    try:
+        return read_world(path, mode)
+    except StoryworldError as error:
+        if mode is Mode.EXTENDED:
+            raise
+        try:
+            read_world(path, Mode.EXTENDED)
+        except StoryworldError:
+            raise error from None
+        raise StoryworldError(error.message, where=error.where, hint="--mode extended reads this file") from error
+
+
 def _summary(explored: "Exploration") -> str:
     """What was looked at, in one paragraph."""
-    states = f"{explored.graph.states} distinct states"
+    count = explored.graph.states
+    states = f"{count} distinct state{'s' * (count != 1)}"
     if explored.exhaustive:
         return f"{explored.world.title}: {states}: everything that can happen was met, so what was not met cannot."
     sample = explored.sample

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from narrative_dag.storyworld.simulator.memory import kernel
 
 _WORD = 8
 """Bytes that are copied at once; both buffers have that much room behind the last text."""
@@ -64,7 +66,7 @@ def _copy_word(_context: Any, target: Any, to: Any, source: Any, at: Any) -> Any
     return types.void(target, types.int64, source, types.int64), generate
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def _sizes(codes: Any, starts: Any) -> Any:
     total, nulls = 0, 0
     for code in codes:
@@ -75,7 +77,7 @@ def _sizes(codes: Any, starts: Any) -> Any:
     return total, nulls
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def _take(codes: Any, starts: Any, source: Any, offsets: Any, data: Any) -> None:
     at = np.int64(0)
     offsets[0] = 0

@@ -59,6 +59,15 @@ def test_shards_are_written_counted_and_kept(tmp_path: Path) -> None:
     assert (again["worlds"], again["drawn"]) == (30, 0)
 
 
+def test_folders_of_files_and_of_shards_are_kept_apart(tmp_path: Path) -> None:
+    one = ("author", "--count", "2", "--style", "tokien", "--out", str(tmp_path))
+    run(*one, "--format", "json")
+    with pytest.raises(NarrativeError, match="files of another kind"):
+        run(*one)
+    with pytest.raises(NarrativeError, match="variables is 24, not 9"):
+        run(*one, "--format", "json", "--size", "9")
+
+
 def test_a_written_world_passes_the_check(tmp_path: Path) -> None:
     run("author", "--count", "1", "--style", "finemann", "--quality", "1", "--format", "json", "--out", str(tmp_path))
     [file] = tmp_path.glob("*.json")
@@ -72,6 +81,8 @@ def test_wrong_wishes_are_refused(tmp_path: Path) -> None:
         (("--style", "shakespeare"), "sketch"),
         (("--style", "tolstoy=much"), "no weight"),
         (("--size", "500", "--cast", "2"), "for each of the cast"),
+        (("--size", "500"), "--size: sketches have no such knob"),
+        (("--curriculum", "--motifs", "1"), "--motifs: a curriculum sets it by itself"),
     ):
         with pytest.raises(NarrativeError, match=message):
             run("author", "--count", "1", "--out", str(tmp_path / "out"), *arguments)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,16 @@ def test_the_input_is_never_overwritten(source: Path, tmp_path: Path) -> None:
         done = run("convert", source, out)
         assert (done.returncode, done.stderr) == (1, f"error: {out}: OUT is IN (name another file)\n")
     assert source.read_bytes() == before
+
+
+def test_what_is_no_file_is_not_replaced(source: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place in (pipe, tmp_path):
+        refused = run("convert", source, place)
+        assert refused.returncode == 1
+        assert "it is there and is no file" in refused.stderr
+    assert pipe.is_fifo()
 
 
 def test_a_mode_can_be_named_and_a_missing_folder_is_told(source: Path, tmp_path: Path) -> None:

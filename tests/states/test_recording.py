@@ -1,17 +1,23 @@
 """Recorded play: the rows of `rollouts`, equal to the interpreter's."""
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from interpreted_rows import interpreted_rows
+from random_storyworlds import random_world
 
 from narrative_dag.stages.imports import read_import
+from narrative_dag.states.encoder import Encoder, dimension_names
 from narrative_dag.states.pages_kernel import play_pages
 from narrative_dag.states.recording import CHUNK_ROWS, record, states
 from narrative_dag.storyworld.authors import AuthorConfig, author
 from narrative_dag.storyworld.draft import compile_text
+from narrative_dag.storyworld.engine import Playthrough
 from narrative_dag.storyworld.model import (
     Character,
     Encounter,
@@ -147,6 +153,56 @@ def test_rows_equal_the_interpreters(policy: Policy, max_steps: int):
     ]
     assert found.to_pylist() == expected
     found.validate(full=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    *(st.integers(0, 2**32), st.integers(1, 30), st.sampled_from([0.0, 0.15, 0.4])),
+    *(st.sampled_from(["uniform", "novelty"]), st.sampled_from([1, 5, 20])),
+)
+def test_rows_of_random_storyworlds_equal_the_interpreters(
+    seed: int, size: int, wild: float, policy: Policy, max_steps: int
+):
+    worlds = [random_world(seed + i, size, wild) for i in range(2)]
+    found = record([compiled(world, f"id{i}") for i, world in enumerate(worlds)], "seed", 4, seed, max_steps, policy)
+    novel = policy == "novelty"
+    assert found.to_pylist() == [
+        row
+        for i, world in enumerate(worlds)
+        for row in interpreted_rows(world, f"id{i}", "seed", 4, seed, max_steps, novel)
+    ]
+
+
+def test_random_storyworlds_create_variables_that_the_vectors_tell():
+    told = 0
+    for seed in range(120):
+        world = random_world(seed, 8)
+        if world.mode is not Mode.EXTENDED:
+            continue
+        play, encoder = Playthrough(world), Encoder(world)
+        for _ in range(10):
+            if play.ending is not None or play.page is None:
+                break
+            play.choose(play.page.performable[0])
+            if play.page is None:
+                break
+            vector = encoder.encode(play.state, play.page.encounter)
+            for key in play.state.numbers.keys() - world.initial.keys():
+                del play.state.numbers[key]
+            told += vector.tolist() != encoder.encode(play.state, play.page.encounter).tolist()
+    assert told > 20
+
+
+def test_a_created_variable_is_in_the_vector_from_then_on():
+    create = SetNumber(Variable("c", ("Hope",)), Constant(0.5))
+    pages = [(option(f"o{i}", reaction(f"r{i}", i + 1, effect)),) for i, effect in enumerate((NUDGED, create, NUDGED))]
+    rows = rows_of(dataclasses.replace(world_of(*pages, ()), mode=Mode.EXTENDED), 2)
+    at = dimension_names().index
+    names = ["value.0.Hope", "mean.Hope", "lowest.Hope", "highest.Hope"]
+    told = [[row["state"][at(name)] for name in names] for row in rows]
+    assert told == [[0.0] * 4, [0.0] * 4, [0.5] * 4, [0.5] * 4] * 2
+    # the mean over those that exist: Calm alone moved by a half, then both, then Calm by a quarter more
+    assert [row["state"][at("history.moved")] for row in rows] == [0.0, 0.5, 0.5, 0.625] * 2
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="real storyworlds are not beside the repository")

@@ -11,7 +11,7 @@ DENSE = {"variables": 40, "encounters": 40, "motif_density": 1.0, "deception": 0
 
 @pytest.mark.parametrize("style", GROWN)
 def test_motifs_stand_at_nothing_first_and_a_known_play_takes_each_through_all_its_choices(style: str) -> None:
-    for case in cases(style, 10, **DENSE):
+    for case in cases(style, 8, **DENSE):
         assert case.grown.motifs
         for motif in case.grown.motifs:
             reader = MotifReader(case.world, [motif])
@@ -33,7 +33,7 @@ def test_the_stage_is_a_function_of_the_state_and_steps_are_made_in_order() -> N
     for case in cases("tolstoy", 6, **DENSE):
         reader = MotifReader(case.world, case.grown.motifs)
         ids = {encounter.id: i for i, encounter in enumerate(case.world.encounters)}
-        for play in random_plays(case, 15):
+        for play in random_plays(case, 8):
             stages = reader.stages(play.state)
             assert stages == motif_stages(case.world, case.grown.motifs, play.state)
             for motif in case.grown.motifs:
@@ -54,6 +54,20 @@ def test_many_kinds_are_planted_with_their_characters_and_places() -> None:
                 assert len(set(motif.characters)) == len(motif.characters) >= 2
                 assert {(place.encounter, place.option) for place in motif.places} <= options
     assert len(kinds) >= 10
+
+
+@pytest.mark.parametrize("style", GROWN)
+def test_tempter_creditor_confessor_and_dupe_stay_who_they_are(style: str) -> None:
+    """The player acts as the first of the two on the second, whom every choice of the motif names."""
+    for case in cases(style, 8, **DENSE):
+        pages = {page["id"]: page for page in case.grown.document["encounters"]}
+        for motif in case.grown.motifs:
+            if motif.kind in ("temptation", "debt relief", "confession", "deception"):
+                first, second = motif.characters
+                for place in motif.places:
+                    deed = pages[place.encounter]["options"][place.option]["text"].split(",")[0]
+                    assert second in deed, (motif, deed)
+                    assert first not in deed, (motif, deed)
 
 
 def test_a_motif_of_another_world_is_refused() -> None:

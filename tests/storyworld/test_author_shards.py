@@ -8,6 +8,7 @@ import pytest
 
 from narrative_dag.errors import NarrativeError
 from narrative_dag.storyworld.authors import AuthorConfig, MotifPlace, MotifReader, MotifStage, PlantedMotif, shards
+from narrative_dag.storyworld.authors.folder import MANIFEST
 from narrative_dag.storyworld.authors.rows import SCHEMA
 from narrative_dag.storyworld.authors.shards import Series, write_shards
 from narrative_dag.storyworld.draft import compile_text
@@ -69,7 +70,6 @@ def test_a_run_that_was_cut_off_goes_on_and_ends_with_the_same_bytes(tmp_path: P
     (cut / ".part-00002.parquet.1.tmp").write_bytes(b"half")
     before = (cut / "part-00000.parquet").stat().st_mtime_ns
     written = write_shards(series, 100, cut)
-    (cut / ".part-00002.parquet.1.tmp").unlink()
     assert digest(cut) == digest(whole)
     assert (cut / "part-00000.parquet").stat().st_mtime_ns == before
     assert written.drawn - written.redrawn == 70
@@ -110,7 +110,9 @@ def test_a_folder_keeps_one_series(tmp_path: Path) -> None:
     for other in (Series(TINY, 2), Series(AuthorConfig(), 1), Series(TINY, 1, curriculum=3)):
         with pytest.raises(NarrativeError, match="another series"):
             write_shards(other, 3, tmp_path)
-    (tmp_path / shards.MANIFEST).unlink()
+    with pytest.raises(NarrativeError, match="seed is 1, not 2"):
+        write_shards(Series(TINY, 2), 3, tmp_path)
+    (tmp_path / MANIFEST).unlink()
     with pytest.raises(NarrativeError, match=r"no drafts\.json"):
         write_shards(Series(TINY, 1), 3, tmp_path)
 
@@ -123,4 +125,33 @@ def test_a_curriculum_goes_from_small_to_large(tmp_path: Path) -> None:
     assert variables == sorted(variables)
     assert (variables[0], variables[-1]) == (3, 1000)
     assert set(table["style"].to_pylist()) == {"finemann"}
-    assert json.loads((tmp_path / shards.MANIFEST).read_text())["curriculum"] == 12
+    assert json.loads((tmp_path / MANIFEST).read_text())["curriculum"] == 12
+
+
+def test_a_shorter_run_leaves_a_longer_one_as_it_is(tmp_path: Path) -> None:
+    write_shards(Series(TINY, 1), 75, tmp_path)
+    before = digest(tmp_path)
+    for count in (40, 60, 74):
+        with pytest.raises(NarrativeError, match="holds 75 drafts of this series already"):
+            write_shards(Series(TINY, 1), count, tmp_path)
+    assert digest(tmp_path) == before
+
+
+def test_a_broken_shard_is_written_anew(tmp_path: Path) -> None:
+    write_shards(Series(TINY, 1), 75, tmp_path)
+    before = digest(tmp_path)
+    (tmp_path / "part-00001.parquet").write_bytes(b"PAR1")
+    write_shards(Series(TINY, 1), 75, tmp_path)
+    assert digest(tmp_path) == before
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NarrativeError, match=r"file/below: the folder cannot be made: Not a directory"):
+        write_shards(Series(TINY, 1), 3, tmp_path / "file" / "below")
+    # a folder in the shard's place stands for whatever keeps a file from being put there
+    (tmp_path / "out" / "part-00000.parquet").mkdir(parents=True)
+    (tmp_path / "out" / MANIFEST).write_text(json.dumps(Series(TINY, 1).manifest()))
+    with pytest.raises(NarrativeError, match=r"part-00000\.parquet: cannot be written: Is a directory"):
+        write_shards(Series(TINY, 1), 3, tmp_path / "out")
+    assert not list((tmp_path / "out").glob(".*"))

@@ -9,7 +9,7 @@ import pytest
 from dialect_worlds import drawn_world, equal_numbers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from small_worlds import option, page, scripts_of, with_numbers, written
+from lowering_worlds import option, page, scripts_of, with_numbers, written
 
 from narrative_dag.storyworld.engine import Engine, Playthrough, State
 from narrative_dag.storyworld.model import (

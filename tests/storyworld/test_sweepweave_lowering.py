@@ -8,7 +8,7 @@ import pytest
 from dialect_worlds import difference, drawn_world
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_worlds import option, page, scripts_of, with_numbers, written
+from lowering_worlds import option, page, scripts_of, with_numbers, written
 
 from narrative_dag.storyworld.engine import Playthrough
 from narrative_dag.storyworld.errors import StoryworldError

@@ -81,6 +81,16 @@ def test_a_clean_project_keeps_its_ids_texts_and_people() -> None:
     assert [s["encounters"] for s in document["spools"]] == [["start", "end"], ["start"]]
 
 
+def test_a_number_that_the_file_leaves_out_is_written_as_what_it_reads() -> None:
+    source = rich()
+    calm = source["characters"][1]["bnumber_properties"].pop("Calm")
+    assert calm is not None
+    world = official(source).world
+    converted = convert(world)
+    assert converted.document["characters"][1]["bnumber_properties"]["Calm"] == 0.0
+    assert difference(world, converted.lowering, random.Random(0), 12, 0.0) is None
+
+
 def test_a_document_depends_on_storyworld_and_seed_alone() -> None:
     world = official(rich()).world
     first, again, other = convert(world).document, convert(world).document, convert(world, seed=1).document

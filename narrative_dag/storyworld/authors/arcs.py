@@ -79,7 +79,7 @@ ARCS: Mapping[str, Sequence[ArcStep]] = {
               "Take the blame from {b} at the {place}"),
     ),
     "temptation": (
-        _step("tempted", "ba", "a.desire.b+", "the whisper of {b}", "Listen to {b} praise the {thing}",
+        _step("tempted", "ab", "a.desire.b+", "the whisper of {b}", "Listen to {b} praise the {thing}",
               "Let {b} lay the {thing} within reach"),
         _step("yielded", "ab", "a.honor.b- a.guilt.b+", "the {thing} taken from {b}",
               "Take the {thing} that {b} dangles",
@@ -90,9 +90,9 @@ ARCS: Mapping[str, Sequence[ArcStep]] = {
     "debt relief": (
         _step("indebted", "ab", "a.fear.b+", "the debt to {b}", "Borrow the {thing} from {b}",
               "Sign for the {thing} before {b}"),
-        _step("pressed", "ba", "a.fear.b+ b.bond.a-", "the day that {b} came to collect", "Ask {b} for another day",
+        _step("pressed", "ab", "a.fear.b+ b.bond.a-", "the day that {b} came to collect", "Ask {b} for another day",
               "Hide from {b} at the {place}", reads=True),
-        _step("forgiven", "ba", "b.bond.a+ a.fear.b-", "the debt that {b} let go", "Beg {b} to tear up the bond",
+        _step("forgiven", "ab", "b.bond.a+ a.fear.b-", "the debt that {b} let go", "Beg {b} to tear up the bond",
               "Work off the debt to {b} at the {place}"),
     ),
     "reconciliation": (
@@ -108,7 +108,7 @@ ARCS: Mapping[str, Sequence[ArcStep]] = {
               "Keep the truth of the {place} from {b}"),
         _step("confessed", "ab", "a.guilt.b- a.honor.b+", "the confession to {b}", "Confess to {b} at the {place}",
               "Lay the {thing} and the truth before {b}", reads=True),
-        _step("absolved", "ba", "b.bond.a+", "the answer that {b} gave", "Ask {b} to forgive the lie about the {thing}",
+        _step("absolved", "ab", "b.bond.a+", "the answer that {b} gave", "Ask {b} to forgive the lie about the {thing}",
               "Bear the answer of {b} at the {place}"),
     ),
     "jealousy": (
@@ -149,7 +149,7 @@ ARCS: Mapping[str, Sequence[ArcStep]] = {
         _step("exploited", "ab", "a.desire.b+ a.guilt.b+", "the use made of {b}",
               "Have {b} sign for the {thing} unread",
               "Send {b} to the {place} on a false errand", reads=True),
-        _step("unmasked", "ba", "b.bond.a- b.anger.a+", "the day that {b} saw through it",
+        _step("unmasked", "ab", "b.bond.a- b.anger.a+", "the day that {b} saw through it",
               "Let the mask slip before {b}",
               "Be found out by {b} at the {place}"),
     ),

@@ -90,13 +90,13 @@ class Changes:
         """A number mixed with another."""
         weight = round(self.random.uniform(-0.6, 0.6), 1) + 0.0
         text = f"blend {number.text} {other.text} {number_text(weight)}"
-        told = f"{self._told(number, 'mixed')} {other.told}"
+        told = f"{self._told(number, 'mixed')} {other.beside(number)}"
         return self._change(number, text, blend(number.column, other.column, weight), told)
 
     def approached(self, number: Number, other: Number) -> Change:
         """A number drawn towards another."""
         text = f"approach {number.text} {other.text}"
-        told = f"{self._told(number, 'towards')} {other.told}"
+        told = f"{self._told(number, 'towards')} {other.beside(number)}"
         return self._change(number, text, approach(number.column, other.column), told)
 
     def _change(self, number: Number, text: str, run: Callable[[Rows], None], told: str) -> Change:

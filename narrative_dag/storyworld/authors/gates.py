@@ -15,6 +15,9 @@ from narrative_dag.storyworld.script import LIMIT
 _CANDIDATES = 10
 _FEW = 4
 _ATTEMPTS = 4
+_MIDDLE = 0.2
+"""Size from which on a number is told as high or low."""
+
 _FAMILIAR = 1.5
 """Levels that a number which something reads already counts as further from the horizon."""
 
@@ -196,7 +199,8 @@ def splits(gate: Gate, rows: Rows) -> bool:
 def compared(number: Number, sign: str, limit: float, prose: Prose) -> Gate:
     """A number against a constant."""
     column = number.column
-    told = prose.pick(words.CONDITIONS[sign]).format(x=number.told)
+    where = "high" if limit >= _MIDDLE else "low" if limit <= -_MIDDLE else "middle"
+    told = prose.pick(words.CONDITIONS[f"{sign} {where}"]).format(x=number.told)
 
     def above(rows: Rows) -> Mask:
         return np.asarray(rows[:, column] > limit)
@@ -210,7 +214,7 @@ def compared(number: Number, sign: str, limit: float, prose: Prose) -> Gate:
 def outweighs(first: Number, second: Number, prose: Prose) -> Gate:
     """A number against another."""
     x, y = first.column, second.column
-    told = prose.pick(words.CONDITIONS["conflict"]).format(x=first.told, y=second.told)
+    told = prose.pick(words.CONDITIONS["conflict"]).format(x=first.told, y=second.beside(first))
     return Gate(f"{first.text} > {second.text}", lambda rows: rows[:, x] > rows[:, y], told)
 
 
@@ -223,8 +227,11 @@ def remembered(column: int, text: str, told: str, negated: bool, prose: Prose) -
 
 
 def joined(first: Gate, second: Gate, word: str) -> Gate:
-    """Two gates with `and` or `or` between them."""
-    text, told = f"{first.text} {word} {second.text}", f"{first.told} {word} {second.told}"
+    """Two gates with `and` or `or` between them, told with one conjunction where both begin with one."""
+    second_told = second.told
+    if first.told.startswith(tuple(words.CONJUNCTIONS)):
+        second_told = next((second_told.removeprefix(c) for c in words.CONJUNCTIONS if second_told.startswith(c)), "")
+    text, told = f"{first.text} {word} {second.text}", f"{first.told} {word} {second_told or second.told}"
     if word == "and":
         return Gate(text, lambda rows: first.test(rows) & second.test(rows), told)
     return Gate(text, lambda rows: first.test(rows) | second.test(rows), told)

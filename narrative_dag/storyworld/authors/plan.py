@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from narrative_dag.storyworld.authors.config import ENDINGS, HABITS, AuthorConfig, Habits
-from narrative_dag.storyworld.authors.prose import number_told
+from narrative_dag.storyworld.authors.prose import number_told, own_told
 from narrative_dag.storyworld.authors.words import PEOPLE, PERCEIVED, PROPERTIES
 
 _MOST_CAST = 24
@@ -32,6 +32,12 @@ class Number:
     def told(self) -> str:
         """The variable in words."""
         return number_told(self.owner, self.name, self.other)
+
+    def beside(self, first: "Number") -> str:
+        """The variable in words after another one: with a pronoun where both are numbers of one person's own."""
+        if self.owner != first.owner or first.other is not None:
+            return self.told
+        return own_told(self.owner, self.name, self.other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,9 @@ class Prose:
 
     def _named(self, nouns: Sequence[str], adjectives: Sequence[str]) -> str:
         noun = self.pick(nouns)
-        return noun if self.random.random() < self.plain else f"{self.pick(adjectives)} {noun}"
+        if self.random.random() < self.plain or noun.split()[0] in words.QUALIFIED:
+            return noun
+        return f"{self.pick(adjectives)} {noun}"
 
     def place(self) -> str:
         """A place of the theme."""
@@ -61,13 +63,15 @@ class Prose:
 
     def slots(self, a: str, b: str) -> dict[str, str]:
         """What the patterns of one sentence are filled with: two people, and words drawn anew."""
+        thing = self.thing()
         return {
             **_forms("a", a),
             **_forms("b", b),
             "place": self.place(),
-            "thing": self.thing(),
+            "thing": thing,
+            "a_thing": f"{'an' if thing[0] in 'aeiou' else 'a'} {thing}",
             "time": self.pick(words.TIMES),
-            "manner": f", {self.pick(words.MANNERS)}" if self.random.random() < 0.5 else "",
+            "gesture": f", {self.pick(words.GESTURES)}" if self.random.random() < 0.5 else "",
         }
 
     def unique(self, make: Callable[[], str], stop: str = ".") -> str:
@@ -125,3 +129,9 @@ def number_told(owner: str, name: str, other: str | None) -> str:
     if other is None:
         return f"{owner}'s {name.lower()}"
     return f"{owner}'s {words.PERCEIVED[name][0]} {other}"
+
+
+def own_told(owner: str, name: str, other: str | None) -> str:
+    """A number after its owner was named: her own fear, her own trust in Oren."""
+    possessive = words.PEOPLE[owner].possessive
+    return f"{possessive} own {name.lower() if other is None else f'{words.PERCEIVED[name][0]} {other}'}"

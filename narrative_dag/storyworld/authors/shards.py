@@ -7,7 +7,6 @@ that it keeps, so it goes on as if it had never stopped; workers only draw first
 
 import hashlib
 import io
-import json
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,14 +22,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from narrative_dag import durable
 from narrative_dag.errors import NarrativeError
 from narrative_dag.storyworld.authors.config import AuthorConfig, curriculum
+from narrative_dag.storyworld.authors.folder import MANIFEST, claim, write_file
 from narrative_dag.storyworld.authors.rows import SCHEMA, Row, draft_row
-from narrative_dag.storyworld.authors.writing import Seed, write
+from narrative_dag.storyworld.authors.writing import AUTHORS_VERSION, Seed, write
 
 FORMAT = "narrative-dag drafts 1"
-MANIFEST = "drafts.json"
 SHARD = 1000
 """Drafts of a shard."""
 
@@ -73,6 +71,7 @@ class Series:
         """What tells two series apart."""
         return {
             "format": FORMAT,
+            "authors": AUTHORS_VERSION,
             "config": self.config.model_dump(mode="json"),
             "seed": self.seed,
             "curriculum": self.curriculum,
@@ -109,9 +108,11 @@ def write_shards(
         progress: called with the number of drafts that are done.
 
     Raises:
-        NarrativeError: the folder holds another series, or the author finds no new structure.
+        NarrativeError: the folder holds another series or more of this one, or cannot be written, or the author finds
+            no new structure.
     """
-    _claim(series, out)
+    claim(out, MANIFEST, series.manifest())
+    _refuse_longer(out, count)
     structures, texts = _Known(), _Known()
     worlds = characters = drawn = redrawn = first = 0
     for start in range(0, count, SHARD):
@@ -140,7 +141,7 @@ def write_shards(
             worlds, drawn, redrawn = worlds + 1, drawn + 1 + attempt, redrawn + attempt
             characters += row["characters_of_text"]
             if shard.rows == SHARD or worlds == count:
-                durable.write(_path(out, worlds - shard.rows), shard.bytes())
+                write_file(_path(out, worlds - shard.rows), shard.bytes())
                 shard = _Shard()
                 structures.settle()
                 texts.settle()
@@ -238,23 +239,28 @@ def _path(out: Path, start: int) -> Path:
     return out / f"part-{start // SHARD:05d}.parquet"
 
 
-def _claim(series: Series, out: Path) -> None:
-    """Make the folder, or see that it holds this series."""
-    if out.exists() and not out.is_dir():
-        raise NarrativeError("not a folder", where=str(out))
-    out.mkdir(parents=True, exist_ok=True)
-    manifest, wanted = out / MANIFEST, series.manifest()
-    if manifest.exists():
-        if json.loads(manifest.read_text(encoding="utf-8")) != wanted:
-            raise NarrativeError("the folder holds another series of drafts", where=str(out), hint="give a new folder")
+def _refuse_longer(out: Path, count: int) -> None:
+    """See that no shard goes beyond the drafts that are asked for: a shorter run would leave a gap."""
+    shards = sorted(out.glob("part-*.parquet"))
+    if not shards:
         return
-    if any(out.glob("part-*.parquet")):
-        raise NarrativeError(f"there are shards but no {MANIFEST}", where=str(out), hint="give a new folder")
-    durable.write(manifest, json.dumps(wanted, indent=1, sort_keys=True).encode())
+    start = int(shards[-1].stem.removeprefix("part-")) * SHARD
+    held = start + (_rows(shards[-1]) or 0)
+    if held > count:
+        message = f"the folder holds {held} drafts of this series already, more than {count}"
+        raise NarrativeError(message, where=str(out), hint=f"ask for {held} or more, or give a new folder")
+
+
+def _rows(path: Path) -> int | None:
+    """Rows of a shard; None where there is none, or one that is broken."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowInvalid):
+        return None
 
 
 def _read(path: Path, rows: int) -> pa.Table | None:
     """What telling drafts apart needs of a complete shard; None where there is none of so many rows."""
-    if not path.exists() or pq.read_metadata(path).num_rows != rows:
+    if _rows(path) != rows:
         return None
     return pq.read_table(path, columns=["structural_hash", "text", "characters_of_text"])

@@ -51,12 +51,12 @@ PERCEIVED: Mapping[str, tuple[str, str]] = {
 """What one can think of another: how it is said, and the other's own number that it is a judgement of."""
 
 TIMES: Sequence[str] = _words(
-    """at dawn, at dusk, before the bells, after the rain, near midnight, in the first light, at noon, as the wind
-    drops, while the others sleep, on the third day, before supper, under a thin moon, at low tide, after the
-    quarrel, in the grey hour, as lamps are lit, during the watch, once the dust has settled, before anyone is up,
-    late in the evening, in the heat of the day, between two storms, on a still morning, as snow begins, when the
-    fire is low, after the long march, on the eve of the feast, with the door ajar, while the kettle sings, before
-    the road turns, in a lull, after the last song"""
+    """at dawn, at dusk, before the bells, after the alarm, near midnight, in the first light, at noon, as the talk
+    dies down, while the others sleep, on the third day, before supper, by a thin light, at the change of the watch,
+    after the quarrel, in the grey hour, as lamps are lit, during the watch, once the dust has settled, before anyone
+    is up, late in the evening, in the middle of the day, between two alarms, on a still morning, as the light goes,
+    when the fire is low, after the long march, on the eve of the feast, with the door ajar, while the kettle sings,
+    at the last moment, in a lull, after the last song"""
 )
 """When something happens."""
 
@@ -70,6 +70,14 @@ MANNERS: Sequence[str] = _words(
 )
 """How something happens."""
 
+GESTURES: Sequence[str] = _words(
+    """with a long sigh, with shaking hands, behind a smile, after a moment, with a shrug, with a nod, with half a
+    laugh, in plain sight, for no clear reason, against all advice, to everyone's surprise, with a glance at the door,
+    before anyone else moves, with folded arms, with a frown, half asleep, with a straight face, for the second
+    time"""
+)
+"""How somebody says or does something."""
+
 ADJECTIVES: Sequence[str] = _words(
     """old, broken, hidden, cold, empty, narrow, crooked, quiet, northern, burnt, low, far, painted, silent, lost,
     southern"""
@@ -82,12 +90,15 @@ WEAR: Sequence[str] = _words(
 )
 """What things are like."""
 
+QUALIFIED = frozenset({*ADJECTIVES, *WEAR, "north", "frozen", "torn", "last", "sealed", "spare", "dry"})
+"""First words of places and things that say already what these are like."""
+
 SCENES: Sequence[str] = (
     "{time}, {a} and {b} meet at the {place}.",
     "{time}, {a} finds {b} at the {place} with the {thing}.",
     "{a} waits by the {place} {time}.",
     "{b} stands guard over the {thing} {time}.",
-    "Someone has left a {thing} in the {place} {time}.",
+    "Someone has left {a_thing} by the {place} {time}.",
     "{time}, {b} brings {a} news of the {thing}.",
     "{a} has come to the {place} for the {thing} {time}.",
     "{time}, the {place} lies empty but for {b}.",
@@ -95,13 +106,13 @@ SCENES: Sequence[str] = (
 """What a page opens with."""
 
 MOODS: Sequence[str] = (
-    "{a} has not slept, and {a_subject} {a_turns} the {thing} over in {a_possessive} hands{manner}.",
-    "{b} says that {b_subject} {b_is} tired of the {thing}{manner}.",
-    "{b} keeps {b_possessive} eyes on the {place}{manner}.",
-    "{a} says little, for {a_subject} {a_has} seen the {thing} before{manner}.",
-    "{b} asks what {a} wants with the {thing}{manner}.",
-    "{b} will not say what {b_subject} {b_knows} of the {place}{manner}.",
-    "Nobody has told {b} whose {thing} {b_subject} {b_has} held{manner}.",
+    "{a} has not slept, and {a_subject} {a_turns} the {thing} over in {a_possessive} hands{gesture}.",
+    "{b} says that {b_subject} {b_is} tired of the {thing}{gesture}.",
+    "{b} keeps {b_possessive} eyes on the {place}{gesture}.",
+    "{a} says little, for {a_subject} {a_has} seen the {thing} before.",
+    "{b} asks what {a} wants with the {thing}{gesture}.",
+    "{b} will not say what {b_subject} {b_knows} of the {place}{gesture}.",
+    "Nobody has told {b} whose {thing} {b_subject} {b_has} held.",
 )
 """What a page goes on with."""
 
@@ -139,11 +150,18 @@ DIRECTIONS: Mapping[str, Sequence[str]] = {
 """What an effect does to a number, as verbs."""
 
 CONDITIONS: Mapping[str, Sequence[str]] = {
-    ">": ("now that {x} runs high", "while {x} is strong", "because {x} is great", "with {x} at a height"),
-    "<": ("now that {x} runs low", "while {x} is weak", "because {x} is slight", "with {x} at an ebb"),
+    "> high": ("now that {x} runs high", "while {x} is strong", "because {x} is great", "as {x} stands at a height"),
+    "> middle": ("now that {x} is no small thing", "while {x} holds up", "because {x} has not failed"),
+    "> low": ("now that {x} is not all gone", "while some of {x} is left", "because {x} has not run dry"),
+    "< low": ("now that {x} runs low", "while {x} is weak", "because {x} is slight", "as {x} stands at an ebb"),
+    "< middle": ("now that {x} is no great matter", "while {x} holds back", "because {x} does not come to much"),
+    "< high": ("now that {x} knows some bounds", "while {x} is short of its height", "because {x} is not boundless"),
     "conflict": ("now that {x} outweighs {y}", "while {x} is stronger than {y}", "because {x} overrules {y}"),
     "mask": ("while {x} is far from {y}", "now that {x} misses the truth of {y}"),
-    "seen": ("remembering {x}", "because of {x}", "since there was {x}"),
-    "unseen": ("as there never was {x}", "for want of {x}", "without {x}"),
+    "seen": ("remembering {x}", "because of {x}", "mindful of {x}"),
+    "unseen": ("untouched by {x}", "for want of {x}", "without {x}"),
 }
-"""How a gate is told, by its kind."""
+"""How a gate is told, by its kind; of a number against a constant, by the sign and where the constant lies."""
+
+CONJUNCTIONS: Sequence[str] = ("now that ", "while ", "because ", "as ")
+"""What the conditions on numbers begin with."""

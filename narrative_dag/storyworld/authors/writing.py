@@ -18,6 +18,9 @@ from narrative_dag.storyworld.authors.sketch import sketch
 
 Document = dict[str, Any]
 
+AUTHORS_VERSION = "1"
+"""Changes whenever the same seed could give another text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seed:

@@ -8,7 +8,7 @@ from narrative_dag.storyworld.explore.exploration import Exploration, Witness
 from narrative_dag.storyworld.explore.gates import Gate, GateKind
 from narrative_dag.storyworld.explore.graph import Loop
 from narrative_dag.storyworld.explore.verdicts import Verdict
-from narrative_dag.storyworld.explore.wording import Words
+from narrative_dag.storyworld.explore.wording import SCRIPT, Words, cut
 from narrative_dag.storyworld.script import Constant
 
 WEIGHTS = {
@@ -30,6 +30,26 @@ WEIGHTS = {
     "loop": 5,
 }
 """How grave each kind of finding is."""
+
+HEADINGS = {
+    "no_first_page": "The story never begins",
+    "never_ends": "The story never ends",
+    "opens_on_ending": "The story opens on an ending",
+    "trap": "Pages that play never leaves",
+    "dead_end": "Pages on which play can get stuck",
+    "ending_unreachable": "Endings that are not reached",
+    "page_unreachable": "Pages that are not reached",
+    "option_never_visible": "Options that are not seen",
+    "option_never_performable": "Options that cannot be chosen",
+    "the_end": "Play can run out of pages",
+    "reaction_never_runs": "Reactions that do not run",
+    "effect_never_changes": "Effects that change nothing",
+    "effect_unread": "Changes that nothing reads",
+    "effect_without_consequence": "Effects without a consequence",
+    "gate_always_open": "Conditions that keep nobody out",
+    "loop": "Pages that play can go round",
+}
+"""Each kind of finding in an author's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +99,10 @@ class _Findings:
         self.words = Words(explored.world)
         self.verdicts = explored.verdicts
         self.gates = {(gate.kind, gate.encounter, gate.option): gate for gate in explored.gates}
-        self.unseen = frozenset(e for e, v in self.verdicts.encounters.items() if v is not Verdict.REACHED)
+        verdicts = self.verdicts
+        places: list[tuple[tuple[int, ...], Verdict]] = [((e,), verdict) for e, verdict in verdicts.encounters.items()]
+        places += [*verdicts.performable.items(), *verdicts.reactions.items()]
+        self.never_met = {place: v is Verdict.UNREACHABLE for place, v in places if v is not Verdict.REACHED}
         states = f"{explored.graph.states} states"
         sample = explored.sample
         self.bound = f" in {states}" + (f" and {sample.plays} random plays" if sample else "")
@@ -158,7 +181,7 @@ class _Findings:
             return f"{direct}, and its spools ({names}) are not active when a page is selected", "Open its spool"
         gate = self.gates.get(("acceptability", e, None))
         if gate is not None and not gate.open:
-            why = self.words.why_shut(gate.script, gate.ranges, self.unseen)
+            why = self.words.why_shut(gate.script, gate.ranges, self.never_met)
             return f"{direct}, and its condition never holds: {why}", "Loosen its condition, or raise what it reads"
         why = f"{direct}; it could be selected, but another page is always wanted more, or its urgency is -1 or less"
         return why, "Raise its urgency, or lower that of its rivals"
@@ -182,7 +205,7 @@ class _Findings:
         shown = []
         for o, option in enumerate(self.world.encounters[e].options):
             scripts = [s for s in (option.visibility, option.performability) if s != Constant(True)]
-            shown.append(f"option {o} needs {' and '.join(self.words.expression(s) for s in scripts)}")
+            shown.append(f"option {o} needs {' and '.join(self.words.quoted(s) for s in scripts)}")
         return "; ".join(shown[:4]) + (f"; {len(shown) - 4} more" if len(shown) > 4 else "")
 
     def option(self, e: int, o: int) -> Iterator[Finding]:
@@ -196,7 +219,7 @@ class _Findings:
             verdict = verdicts[e, o]
             if verdict is not Verdict.REACHED:
                 gate = self.gates.get((gated, e, o))
-                why = self.words.why_shut(gate.script, gate.ranges, self.unseen) if gate else ""
+                why = self.words.why_shut(gate.script, gate.ranges, self.never_met) if gate else ""
                 words = self.never(verdict, what)
                 proved = verdict is Verdict.UNREACHABLE
                 yield Finding(kind, proved, self.words.option(e, o), words, why, mend, (e, o))
@@ -216,7 +239,7 @@ class _Findings:
 
     def always_open(self, gate: Gate, where: str, place: tuple[int, ...]) -> Finding:
         """A gate that keeps nobody out."""
-        script = self.words.expression(gate.script)
+        script = self.words.quoted(gate.script)
         verdict = Verdict.UNREACHABLE if gate.proved else Verdict.NOT_FOUND
         what = self.never(verdict, f"its {gate.kind} {script} is never false where it is tried")
         return Finding("gate_always_open", gate.proved, where, what, "", "Tighten the gate, or leave it out", place)
@@ -227,7 +250,7 @@ class _Findings:
         where = self.words.reaction(e, o, r)
         reaction = self.world.encounters[e].options[o].reactions[r]
         if verdict is not Verdict.REACHED:
-            why = f"its weight, {self.words.expression(reaction.desirability)}, never beats that of the others"
+            why = f"its weight, {self.words.quoted(reaction.desirability)}, never beats that of the others"
             what = self.never(verdict, "it never runs")
             mend = "Raise its weight, or lower that of the others"
             yield Finding("reaction_never_runs", verdict is Verdict.UNREACHABLE, where, what, why, mend, (e, o, r))
@@ -235,7 +258,7 @@ class _Findings:
         for k, effect in enumerate(reaction.effects):
             if not self.explored.liveness.read_later(effect):
                 continue
-            words = f"its effect {self.words.effect(effect)}"
+            words = f"its effect {cut(self.words.effect(effect), SCRIPT)}"
             changes = self.verdicts.effects[e, o, r, k]
             influence = self.explored.influences.get((e, o, r, k))
             if changes is not Verdict.REACHED:
@@ -273,11 +296,12 @@ class _Findings:
 
     def loop(self, loop: Loop) -> Finding:
         """Pages between which play can go round."""
-        where = f"pages {self.words.pages(loop.encounters)}"
+        alone = len(loop.encounters) == 1
+        where = self.words.page(loop.encounters[0]) if alone else f"pages {self.words.pages(loop.encounters)}"
         witness = self.explored.play_to_state(loop.node)
         states = f"{loop.states} state{'s' * (loop.states > 1)}"
         if loop.escapes is False:
-            mend = "Give one of these pages a way out"
+            mend = "Give the page a way out" if alone else "Give one of these pages a way out"
             what = f"play that comes here goes round for ever, in {states}"
             return Finding("trap", True, where, what, "no ending can be reached", mend, loop.encounters, witness)
         what = f"play can go round here as long as it likes, in {states}"

@@ -187,7 +187,7 @@ class Liveness:
 
     def _event(self, event: Event) -> int:
         """The history flags of an event; what was chosen inside a part has entered and chosen that part."""
-        if event.encounter is None:
+        if event.encounter is None or not 0 <= event.encounter < len(self.world.encounters):
             return 0
         mask = 0
         if event.reaction is not None:

@@ -19,6 +19,7 @@ from narrative_dag.storyworld.simulator import layout
 from narrative_dag.storyworld.simulator.compiler import compile_world
 from narrative_dag.storyworld.simulator.frame import choose, start
 from narrative_dag.storyworld.simulator.memory import code_at, copy_words, inlined, kernel, put_word, word_at
+from narrative_dag.storyworld.simulator.streams import uniform_choice
 
 Ints = NDArray[np.int64]
 
@@ -46,9 +47,7 @@ def play_on(
         if made < len(prefix):
             option = prefix[made] - base
         else:
-            count = word_at(frame, layout.PERFORMABLE_COUNT)
-            pick = int(uniforms[made - len(prefix)] * count)
-            option = word_at(frame, code_at(code, layout.F_PERFORMABLE) + pick)
+            option = uniform_choice(code, frame, uniforms[made - len(prefix)])
         choices[made] = base + option
         made += 1
         reaction = choose(code, frame, option)

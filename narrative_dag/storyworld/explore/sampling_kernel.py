@@ -12,6 +12,7 @@ from narrative_dag.storyworld.simulator import layout
 from narrative_dag.storyworld.simulator.compiler import compile_world
 from narrative_dag.storyworld.simulator.frame import choose, start
 from narrative_dag.storyworld.simulator.memory import code_at, copy_words, inlined, kernel, word_at
+from narrative_dag.storyworld.simulator.streams import novelty_choice, uniform_choice
 
 Ints = NDArray[np.int64]
 
@@ -102,31 +103,12 @@ def play_on(
         while step < longest and word_at(frame, layout.ENDING) == layout.PLAYING:
             page = word_at(frame, layout.PAGE)
             base = code_at(code, code_at(code, layout.C_ENCOUNTERS) + layout.E_STRIDE * page + layout.E_FIRST_OPTION)
-            at = code_at(code, layout.F_PERFORMABLE)
-            count = word_at(frame, layout.PERFORMABLE_COUNT)
             uniform = uniforms[cursor[DRAW]]
             cursor[DRAW] += 1
             if play >= plays // 2:
-                least = taken[base + word_at(frame, at)]
-                ties = 0
-                for i in range(count):
-                    times = taken[base + word_at(frame, at + i)]
-                    if times < least:
-                        least = times
-                        ties = 0
-                    if times == least:
-                        ties += 1
-                pick = int(uniform * ties)
-                option = -1
-                for i in range(count):
-                    position = word_at(frame, at + i)
-                    if taken[base + position] == least:
-                        if pick == 0:
-                            option = position
-                            break
-                        pick -= 1
+                option = novelty_choice(code, frame, taken.ctypes.data + 8 * base, uniform)
             else:
-                option = word_at(frame, at + int(uniform * count))
+                option = uniform_choice(code, frame, uniform)
             taken[base + option] += 1
             chosen[step] = base + option
             step += 1

@@ -40,6 +40,7 @@ from narrative_dag.storyworld.simulator.memory import (
     put_word,
     word_at,
 )
+from narrative_dag.storyworld.simulator.streams import advanced, mixed
 
 _NAN = np.int64(0x7FF8000000000000)
 
@@ -47,10 +48,7 @@ _NAN = np.int64(0x7FF8000000000000)
 @inlined
 def mix(word: int) -> int:
     """A permutation of 64-bit words that looks random (splitmix64)."""
-    z = np.uint64(word) + np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.int64(z ^ (z >> np.uint64(31)))  # type: ignore[return-value]
+    return np.int64(mixed(advanced(np.uint64(word))))  # type: ignore[return-value]
 
 
 @inlined

@@ -1,6 +1,6 @@
 """Storyworlds in an author's words: what a page, an option or a condition is called, and why a gate stays shut."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from narrative_dag.storyworld.draft.printer import Labels, Printer, number_text
 from narrative_dag.storyworld.draft.problem import DraftError
@@ -20,6 +20,9 @@ from narrative_dag.storyworld.script import (
 EXCERPT = 60
 """Characters of a text that are quoted."""
 
+SCRIPT = 160
+"""Characters of a script that a sentence quotes."""
+
 _ABOVE = ("Greater Than", "Greater Than or Equal To")
 _BELOW = ("Less Than", "Less Than or Equal To")
 _MIRRORED = dict(zip(_ABOVE + _BELOW, _BELOW + _ABOVE, strict=True))
@@ -29,8 +32,12 @@ def excerpt(text: Expression) -> str:
     """The start of a text, in quotes; what a script would write is not known here."""
     if not isinstance(text, Constant) or not isinstance(text.value, str):
         return "(computed text)"
-    words = " ".join(text.value.split())
-    return f'"{words}"' if len(words) <= EXCERPT else f'"{words[: EXCERPT - 1].rstrip()}…"'
+    return f'"{cut(" ".join(text.value.split()), EXCERPT)}"'
+
+
+def cut(words: str, most: int) -> str:
+    """The start of a longer text."""
+    return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
 
 
 class Words:
@@ -97,6 +104,10 @@ class Words:
             case SpoolStatus(spool=spool, negated=negated):
                 return f"{'inactive' if negated else 'active'}({self.labels.spools.get(spool, spool)})"
 
+    def quoted(self, tree: Expression) -> str:
+        """A script for a sentence: the start of a long one."""
+        return cut(self.expression(tree), SCRIPT)
+
     def effect(self, effect: Effect) -> str:
         """An effect in the language of drafts, or as an assignment."""
         try:
@@ -112,21 +123,21 @@ class Words:
             return self.variable((effect.target.character, effect.target.keyring))
         return f"spool {self.labels.spools.get(effect.spool, effect.spool)}"
 
-    def why_shut(self, gate: Expression, ranges: Sequence[Range], never_seen: frozenset[int]) -> str:
+    def why_shut(self, gate: Expression, ranges: Sequence[Range], never: Mapping[tuple[int, ...], bool]) -> str:
         """Why a gate was never open, from what it reads.
 
         Args:
             gate: the script.
             ranges: of its variables, where it was tried.
-            never_seen: encounters that were never reached.
+            never: positions of encounters, options and reactions that were never met, and whether that is proved.
         """
         known = {known.key: known for known in ranges}
         parts = gate.operands if isinstance(gate, Operation) and gate.operator in ("And", "Logical And") else (gate,)
-        reasons = [reason for part in parts if (reason := self._impossible(part, known, never_seen))]
+        reasons = [reason for part in parts if (reason := self._impossible(part, known, never))]
         values = "; ".join(self._range(r) for r in ranges if r.low <= r.high)
         if not reasons and values:
             reasons = [f"where it is tried, {values}" + (": never all at once as it needs" if len(parts) > 1 else "")]
-        return f"it needs {self.expression(gate)}" + (f", but {'; '.join(reasons)}" if reasons else "")
+        return f"it needs {self.quoted(gate)}" + (f", but {'; '.join(reasons)}" if reasons else "")
 
     def _range(self, found: Range) -> str:
         name = self.variable(found.key)
@@ -134,12 +145,14 @@ class Words:
             return f"{name} is always {_short(found.low)}"
         return f"{name} is between {_short(found.low)} and {_short(found.high)}"
 
-    def _impossible(self, part: Expression, known: dict[Key, Range], never_seen: frozenset[int]) -> str:
+    def _impossible(self, part: Expression, known: dict[Key, Range], never: Mapping[tuple[int, ...], bool]) -> str:
         """Why a part of a gate cannot hold by itself; "" where that is not plain."""
         if isinstance(part, Event) and not part.negated:
-            if part.encounter is None or part.encounter in never_seen:
+            places = (() if part.encounter is None else (part.encounter,)), part.option, part.reaction
+            missed = [proved for place in places if place is not None and (proved := never.get(place)) is not None]
+            if part.encounter is None or any(missed):
                 return f"{self.expression(part)} never happens"
-            return ""
+            return f"{self.expression(part)} was never met" if missed else ""
         if part == Constant(False):
             return "that is never true"
         if not isinstance(part, Operation) or len(part.operands) != 2:

@@ -5,16 +5,16 @@ and no test for negative positions. Nothing checks bounds: the compiler of progr
 the caller keeps the arrays alive.
 """
 
-import functools
-import hashlib
+import contextlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+from narrative_dag.storyworld.simulator.kernel_cache import KernelCache
 
 Address = int
 """Of the first word of an array, inside kernels."""
@@ -23,15 +23,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def kernel(function: Function) -> Function:
-    """Compile a function without the interpreter's lock and keep the machine code on disk.
+    """Compile a function without the interpreter's lock and keep the machine code on disk, see `kernel_cache`.
 
-    Numba looks at the file of the function alone when it decides whether code on disk is still valid; this looks at the
-    sources of the simulator too, and at those beside the function, whose functions a kernel contains.
+    Where no folder for it can be written the machine code lives as long as the process.
     """
-    dispatcher: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    index = dispatcher._cache._cache_file
-    beside = Path(function.__code__.co_filename).parent
-    index._source_stamp = (*index._source_stamp, _digest(_SIMULATOR), _digest(beside))
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    # without a folder that can be written there is none
+    with contextlib.suppress(RuntimeError):
+        dispatcher._cache = KernelCache(function)
     compiled: Function = dispatcher
     return compiled
 
@@ -40,24 +39,6 @@ def inlined(function: Function) -> Function:
     """Compile a function that kernels call; it has no code of its own on disk."""
     compiled: Function = numba.njit(nogil=True, error_model="numpy")(function)
     return compiled
-
-
-def merged(function: Function) -> Function:
-    """As `inlined`, but written into its caller: for functions of many arrays, which cost more to pass than to use."""
-    compiled: Function = numba.njit(nogil=True, error_model="numpy", inline="always")(function)
-    return compiled
-
-
-_SIMULATOR = Path(__file__).parent
-
-
-@functools.cache
-def _digest(folder: Path) -> str:
-    """Of the sources in a folder."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 _WORD, _HALF, _NUMBER = ir.IntType(64), ir.IntType(32), ir.DoubleType()

@@ -230,6 +230,10 @@ class Scripts:
             return
         end, poisoned = Label(), Label()
         for condition, value in pairs:
+            # what stands for null is written once, or nested choices would grow without bound
+            if value is fallback:
+                self.branch(condition, True, poisoned)
+                continue
             following = Label()
             self.branch(condition, False, following)
             self.into(to, value)
@@ -237,9 +241,11 @@ class Scripts:
                 self.jump(poisoned, opcodes.JUMP_NULL, to)
             self.jump(end, opcodes.JUMP)
             self.bind(following)
-        self.into(to, otherwise)
-        if poisoned.sources:
-            self.jump(end, opcodes.JUMP)
+        if otherwise is not fallback:
+            self.into(to, otherwise)
+            if poisoned.sources:
+                self.jump(end, opcodes.JUMP)
+        if otherwise is fallback or poisoned.sources:
             self.bind(poisoned)
             self.into(to, fallback)
         self.bind(end)
@@ -268,14 +274,18 @@ class Scripts:
                 self.branch(a[-1], wanted, label)
                 self.bind(behind)
         elif kind == nodes.BRANCHES and not any(value[0] & NULL for _, value in a):
-            behind = Label()
+            behind, last, otherwise = Label(), Label(), node[3][0]
             for condition, value in a:
+                if value is otherwise:
+                    self.branch(condition, True, last)
+                    continue
                 following = Label()
                 self.branch(condition, False, following)
                 self.branch(value, wanted, label)
                 self.jump(behind, opcodes.JUMP)
                 self.bind(following)
-            self.branch(node[3][0], wanted, label)
+            self.bind(last)
+            self.branch(otherwise, wanted, label)
             self.bind(behind)
         elif node[0] == NUMBER:
             self.jump(label, opcodes.JUMP_NONZERO if wanted else opcodes.JUMP_ZERO, self.register(node))

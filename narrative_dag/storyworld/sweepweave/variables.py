@@ -40,6 +40,8 @@ class Variables:
         self.keys: dict[Key, Key] = {key: key for key in [*world.initial, *ranges.written]}
         if world.mode is Mode.EXTENDED:
             self._place(world)
+        else:
+            self._complete(world)
 
     def read(self, variable: Variable, arithmetic: Arithmetic) -> Expression:
         """The variable's value under official semantics."""
@@ -66,6 +68,15 @@ class Variables:
     def _at(self, key: Key, coefficient: float) -> Variable:
         character, keyring = self.keys[key]
         return Variable(character, keyring, coefficient)
+
+    def _complete(self, world: Storyworld) -> None:
+        """Give 0 to numbers that an official storyworld leaves out: they read so, and the first write makes them."""
+        for prop in world.properties:
+            for character in world.characters:
+                key = (character.id, (prop.id,))
+                if prop.depth == 0 and (character.id, prop.id) in self.declared and key not in self.tables:
+                    self.keys[key] = key
+                    self.initial.setdefault(key, 0.0)
 
     def _place(self, world: Storyworld) -> None:
         cast = frozenset(character.id for character in world.characters)

@@ -8,7 +8,10 @@ import pytest
 from explore_worlds import FALSE, FEAR, TRUST, more, nudge, option, page, put, reaction, world
 
 from narrative_dag.storyworld.explore import ExploreConfig, explore, findings
-from narrative_dag.storyworld.script import Constant, Operation
+from narrative_dag.storyworld.explore.findings import HEADINGS, WEIGHTS
+from narrative_dag.storyworld.script import Constant, Event, Operation
+from narrative_dag.storyworld.sweepweave import convert
+from narrative_dag.storyworld.sweepweave.writer import encode
 
 
 def found_in(built, **config):
@@ -31,6 +34,40 @@ def test_a_shut_gate_says_what_it_needs_and_what_was_reached():
     opened = [finding for finding in found if finding.kind == "gate_always_open"]
     assert [finding.place for finding in opened] == [(0, 0)]
     assert all(finding.proved for finding in found if finding.kind != "effect_without_consequence")
+
+
+def test_a_gate_on_a_choice_that_is_never_made_says_so():
+    asked = Event(0, (0, 1))
+    shut = option(reaction(1), able=more(FEAR, 0.5))
+    built = world(page(option(reaction(1)), shut), page(option(reaction(2), show=asked), option(reaction(2))), page())
+    found = {finding.place: finding.why for finding in found_in(built) if finding.kind == "option_never_visible"}
+    assert found == {(1, 0): "it needs seen(p0,1), but seen(p0,1) never happens"}
+
+
+def test_a_choice_that_was_not_met_within_the_bound_is_not_called_impossible():
+    asked = Event(0, (0, 2))
+    loop = option(reaction(0, nudge(TRUST, 0.1))), option(reaction(0, nudge(TRUST, -0.07)))
+    built = world(page(*loop, option(reaction(0), show=more(TRUST, 0.98)), option(reaction(0), able=asked)))
+    found = found_in(built, max_states=20, plays=6, max_steps=10)
+    (why,) = [finding.why for finding in found if finding.place == (0, 3)]
+    assert why == "it needs seen(p0,2), but seen(p0,2) was never met"
+
+
+def test_long_scripts_are_cut():
+    long = Operation("And", tuple(more(TRUST, 0.001 * n) for n in range(1, 60)))
+    built = world(page(option(reaction(1), able=long), option(reaction(1))), page())
+    (shut,) = [finding for finding in found_in(built) if finding.kind == "option_never_performable"]
+    assert "…, but" in shut.why
+
+
+def test_a_page_that_leads_to_itself_alone_is_named_as_a_page():
+    (found,) = [f for f in found_in(world(page(option(reaction(1))), page(option(reaction(1))))) if f.kind == "trap"]
+    assert found.where == 'page "Page 1" (p1), "A page."'
+    assert found.mend == "Give the page a way out"
+
+
+def test_every_kind_has_a_heading():
+    assert set(HEADINGS) == set(WEIGHTS)
 
 
 def test_the_gravest_comes_first_and_dead_ends_carry_a_play():
@@ -154,6 +191,56 @@ def test_the_command_tells_findings_and_ends_with_figures(draft):
     figures = json.loads(done.stdout.splitlines()[-1])
     assert (figures["exhaustive"], figures["endings_reached"], figures["endings"]) == (True, 1, 2)
     assert figures["findings"] == sum(line.startswith("[") for line in done.stdout.splitlines())
+
+
+def test_the_command_tells_the_first_of_each_kind_unless_all_are_wanted(tmp_path):
+    reactions = [{"text": "So.", "to": "end"}]
+    gated = [{"text": f"Go {n}", "if": "Mara.Trust > 0.9", "reactions": reactions} for n in range(8)]
+    start = {"id": "start", "text": "A door.", "options": [{**gated[0], "if": "true"}, *gated]}
+    cast = {"Mara": {"Trust": 0.2}}
+    document = {"title": "D", "theme": "t", "characters": cast, "encounters": [start, {"id": "end", "text": "End."}]}
+    path = tmp_path / "draft.json"
+    path.write_text(json.dumps(document))
+    short, whole = run(path).stdout.splitlines(), run(path, "--all").stdout.splitlines()
+    assert "Options that cannot be chosen: 8" in short
+    assert sum(line.startswith("[60]") for line in short) == 5
+    assert "     and 3 more; --all or --json lists them" in short
+    assert sum(line.startswith("[60]") for line in whole) == 8
+    assert not [line for line in whole if "more; --all" in line]
+    found = json.loads(run(path, "--json").stdout)["findings"]
+    assert sum(finding["kind"] == "option_never_performable" for finding in found) == 8
+
+
+def test_a_file_of_the_dialect_is_told_from_one_that_nothing_reads(tmp_path):
+    option = {"id": "o", "visibility_script": True, "reactions": [{"id": "r", "consequence_id": "end"}]}
+    dialect = {"characters": [{"id": "ann"}], "encounters": [{"id": "start", "options": [option]}, {"id": "end"}]}
+    path = tmp_path / "dialect.json"
+    path.write_text(json.dumps(dialect))
+    refused = run(path)
+    assert refused.returncode == 1
+    assert "(--mode extended reads this file)" in refused.stderr
+    assert run(path, "--mode", "extended").returncode == 0
+    path.write_text("{}")
+    assert "extended" not in run(path).stderr
+
+
+def test_what_the_reader_dropped_is_said_before_the_findings(tmp_path):
+    project = json.loads((draft_project(tmp_path)).read_text())
+    project["encounters"][0]["acceptability_script"] = {"pointer_type": "Boolean Constant", "value": True}
+    path = tmp_path / "degraded.json"
+    path.write_text(json.dumps(project))
+    done = run(path)
+    assert done.returncode == 0, done.stderr
+    assert "2 things in the file are dropped, defaulted or misread in official mode" in done.stdout
+    assert json.loads(done.stdout.splitlines()[-1])["input_notices"] == 2
+
+
+def draft_project(folder):
+    """A small project of the editor's."""
+    path = folder / "project.json"
+    built = world(page(option(reaction(1))), page())
+    path.write_bytes(encode(convert(built).document))
+    return path
 
 
 def test_one_json_document_holds_everything(draft):

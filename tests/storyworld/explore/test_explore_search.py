@@ -7,6 +7,7 @@ import pytest
 from explore_worlds import finite_plays, option, page, reaction, storyworlds, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_storyworlds import random_world
 
 from narrative_dag.stages.imports import read_import
 from narrative_dag.storyworld.engine import Engine, Playthrough
@@ -22,6 +23,7 @@ from narrative_dag.storyworld.explore.repeating_kernel import CompiledRepeater
 from narrative_dag.storyworld.explore.sampling import sample
 from narrative_dag.storyworld.explore.sampling_kernel import sample as compiled_sample
 from narrative_dag.storyworld.model import Storyworld
+from narrative_dag.storyworld.script import Event
 
 SHARED = Path(__file__).parents[4] / "shared" / "sweepweave" / "worlds"
 
@@ -204,6 +206,18 @@ def test_more_than_64_options_of_a_page():
     wide = world(page(*(option(reaction(1 + o % 3)) for o in range(130))), page(), page(), page())
     assert_compiled_equals_interpreted(wide, 100)
     assert explore(wide).graph.states == 4
+
+
+@pytest.mark.parametrize("encounter", [-1, 99])
+def test_events_that_no_page_can_bring_about(encounter):
+    never, always = (Event(encounter, negated=negated) for negated in (False, True))
+    gated = page(option(reaction(0), show=never), option(reaction(1), show=always))
+    assert_compiled_equals_interpreted(world(gated, page()), 100)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_compiled_search_finds_the_very_same_in_storyworlds_of_every_operator(seed):
+    assert_compiled_equals_interpreted(random_world(seed, 1 + seed % 8), (7, 60)[seed % 2])
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="shared storyworlds are not beside the repository")

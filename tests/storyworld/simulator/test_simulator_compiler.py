@@ -11,7 +11,7 @@ from random_storyworlds import random_world
 
 from narrative_dag.storyworld.errors import StoryworldError
 from narrative_dag.storyworld.model import Effect, Encounter, Mode, Option, Reaction, SetNumber, Spool, Storyworld
-from narrative_dag.storyworld.script import Constant, Operation, Variable
+from narrative_dag.storyworld.script import Constant, Expression, Operation, Variable
 from narrative_dag.storyworld.simulator import layout
 from narrative_dag.storyworld.simulator.compiler import compile_world
 from narrative_dag.storyworld.simulator.playthrough import CompiledPlaythrough
@@ -121,6 +121,26 @@ def test_random_storyworlds_have_every_form_of_reference() -> None:
     forms = {("gate", kind) for kind in range(4)} | {("value", kind) for kind in range(4)}
     forms |= {("open", 0), ("open", 1), ("competing", 0), ("competing", 1), ("competing", 2)}
     assert {form for form, count in found.items() if count >= 3} == forms
+
+
+CALM = Variable("ann", ("calm",))
+NULL = Operation("Neither And nor Or", ())
+TEXT_OR_NUMBER = Operation("If Then", (Operation("Less Than", (CALM, Constant(0.6))), NONE, CALM))
+PERHAPS_NULL = Operation("Addition", (TEXT_OR_NUMBER,))
+
+
+@pytest.mark.parametrize("missing", [NULL, PERHAPS_NULL], ids=["null", "perhaps null"])
+def test_what_stands_for_null_is_written_once_in_nested_choices(missing: Expression) -> None:
+    value: Expression = Constant(0.75)
+    for i in range(60):
+        value = Operation("If Then", (Operation("Greater Than", (CALM, Constant(i / 60))), missing, value))
+    gated = dataclasses.replace(go(), performability=value)
+    assigned = go(SetNumber(CALM, value), to=0)
+    weighed = Reaction("s", NONE, value, None)
+    several = dataclasses.replace(go(), reactions=(weighed, *go().reactions))
+    world = world_of(page("first", 0.0, gated, assigned, several), page("second", 0.0))
+    assert compile_world(world).code.size < 5000
+    assert sum(1 for _ in play_both(world, plays=20, steps=6, seed=3)) > 20
 
 
 def test_constant_gates_and_outcomes_need_no_script() -> None:

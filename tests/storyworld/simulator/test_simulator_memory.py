@@ -4,6 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -11,10 +12,11 @@ from narrative_dag.storyworld.simulator import memory
 
 NEIGHBOUR = """
 from narrative_dag.storyworld.simulator.memory import inlined
+from stale_limits.numbers import LIMIT
 
 @inlined
 def answer():
-    return {answer}
+    return {answer} + LIMIT
 """
 KERNEL = """
 from narrative_dag.storyworld.simulator.memory import kernel
@@ -26,27 +28,93 @@ def ask():
 """
 
 
-def ask(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
-    """The answer of a fresh import, and how often machine code came from the disk."""
+class Sources:
+    """A kernel, a function that it calls, and a constant that this uses, in a folder."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+        monkeypatch.syspath_prepend(str(folder))
+        self.folder, self.code = folder, folder / "__pycache__"
+        (folder / "stale_kernel.py").write_text(KERNEL)
+        (folder / "stale_limits").mkdir()
+        self.limit(0)
+        self.answer(1)
+
+    def answer(self, answer: int) -> None:
+        (self.folder / "stale_neighbour.py").write_text(NEIGHBOUR.format(answer=answer))
+
+    def limit(self, limit: int) -> None:
+        (self.folder / "stale_limits" / "numbers.py").write_text(f"LIMIT = {limit}\n")
+
+    def ask(self) -> tuple[int, int]:
+        """The answer of a fresh import, and how often machine code came from the disk."""
+        for name in ("stale_kernel", "stale_neighbour", "stale_limits", "stale_limits.numbers"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        module = importlib.import_module("stale_kernel")
+        return module.ask(), sum(module.ask.stats.cache_hits.values())
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
+    return Sources(tmp_path, monkeypatch)
+
+
+def test_a_kernel_is_compiled_again_when_a_function_in_it_has_changed(sources: Sources) -> None:
+    assert sources.ask() == (1, 0)
+    assert sources.ask() == (1, 1)
+    sources.answer(2)
+    assert sources.ask() == (2, 0)
+
+
+def test_a_kernel_is_compiled_again_when_a_constant_in_a_function_in_it_has_changed(sources: Sources) -> None:
+    assert sources.ask() == (1, 0)
+    sources.limit(10)
+    assert sources.ask() == (11, 0)
+    assert sources.ask() == (11, 1)
+
+
+def test_code_from_before_an_edit_is_not_run_though_the_index_is_new(sources: Sources) -> None:
+    # what a process leaves that is stopped between writing the index and the code
+    sources.ask()
+    (code,) = sources.code.glob("*.nbc")
+    before = code.read_bytes()
+    sources.answer(2)
+    assert sources.ask() == (2, 0)
+    assert list(sources.code.glob("*.nbc")) == [code]
+    code.write_bytes(before)
+    assert sources.ask() == (2, 0)
+    assert sources.ask() == (2, 1)
+
+
+@pytest.mark.parametrize("files", ["*.nbc", "*.nbi"])
+def test_damaged_files_cost_a_compilation(files: str, sources: Sources) -> None:
+    sources.ask()
+    (file,) = sources.code.glob(files)
+    file.write_bytes(file.read_bytes()[:-100])
+    assert sources.ask() == (1, 0)
+    file.write_bytes(b"")
+    assert sources.ask() == (1, 0)
+    assert sources.ask() == (1, 1)
+
+
+def test_kernels_work_where_nothing_can_be_written(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    # no folder can be made where a file is
+    sources.code.write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(sources.code))
+    assert sources.ask() == (1, 0)
+    assert sources.ask() == (1, 0)
+
+
+def test_kernels_work_where_nothing_can_be_written_any_more(sources: Sources) -> None:
+    sources.code.mkdir()
     for name in ("stale_kernel", "stale_neighbour"):
         sys.modules.pop(name, None)
-    memory._digest.cache_clear()
-    importlib.invalidate_caches()
-    monkeypatch.syspath_prepend(str(folder))
     module = importlib.import_module("stale_kernel")
-    return module.ask(), sum(module.ask.stats.cache_hits.values())
-
-
-def test_a_kernel_is_compiled_again_when_a_function_in_it_has_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    (tmp_path / "stale_kernel.py").write_text(KERNEL)
-    (tmp_path / "stale_neighbour.py").write_text(NEIGHBOUR.format(answer=1))
-    assert ask(tmp_path, monkeypatch) == (1, 0)
-    assert ask(tmp_path, monkeypatch) == (1, 1)
-    (tmp_path / "stale_neighbour.py").write_text(NEIGHBOUR.format(answer=2))
-    assert ask(tmp_path, monkeypatch) == (2, 0)
+    sources.code.rmdir()
+    sources.code.write_text("")
+    assert module.ask() == 1
 
 
 @memory.kernel
