@@ -9,6 +9,7 @@ from narrative_dag.stages.imports import read_import
 from narrative_dag.stages.result import Progress, silent
 from narrative_dag.states.encoder import Encoder
 from narrative_dag.storyworld.draft import compile_text
+from narrative_dag.tables import TABLES
 
 
 def play_storyworlds(
@@ -27,7 +28,7 @@ def play_storyworlds(
         storyworlds: what the policy wrote; what does not compile, or repeats an earlier one, is not played.
         imported: imported storyworlds.
         imports: the folder that holds their files.
-        progress: called for every storyworld, and at the end.
+        progress: called for every storyworld, when it is compiled and when it was played.
     """
     from narrative_dag.states.recording import record
     from narrative_dag.storyworld.simulator.compiler import compile_world
@@ -45,11 +46,13 @@ def play_storyworlds(
         progress("compile storyworlds", len(written) + len(read), total)
     for program in (*written, *read):
         collisions += Encoder(program.world).collisions
-    rollouts = pa.concat_tables(
-        [
-            record(written, "policy", config.playthroughs, seed, config.max_steps),
-            record(read, "imported", config.imported_playthroughs, seed, config.max_steps),
-        ]
-    )
-    progress("play", total, total)
+    tables = [TABLES["rollouts"].schema.empty_table()]
+    for source, programs, playthroughs in (
+        ("policy", written, config.playthroughs),
+        ("imported", read, config.imported_playthroughs),
+    ):
+        for program in programs:
+            tables.append(record([program], source, playthroughs, seed, config.max_steps))
+            progress("play", len(tables) - 1, total)
+    rollouts = pa.concat_tables(tables)
     return rollouts, {"pages": rollouts.num_rows, "storyworlds": total, "collisions": collisions}

@@ -114,8 +114,11 @@ def test_any_causal_lm_folder_samples_and_learns(
         minibatches=2,
         warmup=0,
         sampling=SamplingConfig(max_tokens=48),
+        # eight texts say too little for the guards
+        **dict.fromkeys(("guard_truncation", "guard_validity", "guard_reward", "guard_duplicates"), 1.0),
         guard_kl=10.0,
         guard_kl_max=10.0,
+        guard_entropy=1e-6,
     )
     result = optimize_policy(policy, policy, prompts, score, config, 0, tmp_path / "work")
     assert result.policy.digest() != policy.digest()
