@@ -9,7 +9,6 @@ from narrative_dag.stages.imports import read_import
 from narrative_dag.stages.result import Progress, silent
 from narrative_dag.states.encoder import Encoder
 from narrative_dag.storyworld.draft import compile_text
-from narrative_dag.tables import TABLES
 
 
 def play_storyworlds(
@@ -46,13 +45,17 @@ def play_storyworlds(
         progress("compile storyworlds", len(written) + len(read), total)
     for program in (*written, *read):
         collisions += Encoder(program.world).collisions
-    tables = [TABLES["rollouts"].schema.empty_table()]
-    for source, programs, playthroughs in (
-        ("policy", written, config.playthroughs),
-        ("imported", read, config.imported_playthroughs),
-    ):
-        for program in programs:
-            tables.append(record([program], source, playthroughs, seed, config.max_steps))
-            progress("play", len(tables) - 1, total)
-    rollouts = pa.concat_tables(tables)
+    before = len(written)
+    rollouts = pa.concat_tables(
+        [
+            record(
+                *(written, "policy", config.playthroughs, seed, config.max_steps),
+                progress=lambda played: progress("play", played, total),
+            ),
+            record(
+                *(read, "imported", config.imported_playthroughs, seed, config.max_steps),
+                progress=lambda played: progress("play", before + played, total),
+            ),
+        ]
+    )
     return rollouts, {"pages": rollouts.num_rows, "storyworlds": total, "collisions": collisions}

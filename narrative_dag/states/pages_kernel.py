@@ -74,6 +74,13 @@ def room(rows: int, fullest: int) -> Pages:
     )
 
 
+def shrunk(pages: Pages, rows: int) -> Pages:
+    """A copy of the first rows, without room for more."""
+    listed, able = int(pages.visible_ends[rows]), int(pages.performable_ends[rows])
+    sizes = {"visible": listed, "performable": able, "visible_ends": rows + 1, "performable_ends": rows + 1}
+    return Pages(**{name: array[: sizes.get(name, rows)].copy() for name, array in pages._asdict().items()})
+
+
 @kernel
 def play_pages(
     code_array: Any,

@@ -6,7 +6,7 @@ next is null for `the_end`, and names the page that was not entered for `max_ste
 page has no row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from narrative_dag.states.encoding_kernel import encoding_tables
-from narrative_dag.states.pages_kernel import Pages, play_pages, room
+from narrative_dag.states.pages_kernel import Pages, play_pages, room, shrunk
 from narrative_dag.states.text_kernel import Texts
 from narrative_dag.storyworld.errors import StoryworldError
 from narrative_dag.storyworld.simulator import layout
@@ -28,6 +28,13 @@ from narrative_dag.tables import STATE_DIMENSIONS, TABLES
 CHUNK_ROWS = 4096
 """Rows that are played before they become Arrow arrays, or one playthrough where that is longer."""
 
+Progress = Callable[[int], None]
+
+
+def silent(played: int) -> None:
+    """Tell nobody."""
+
+
 _NONE: Ints = np.zeros(1, dtype=np.int64)
 _POLICIES = {"uniform": UNIFORM, "novelty": NOVELTY}
 
@@ -39,6 +46,7 @@ def record(
     seed: int,
     max_steps: int = 60,
     policy: Policy = "uniform",
+    progress: Progress = silent,
 ) -> pa.Table:
     """Playthroughs as rows of `rollouts`.
 
@@ -49,12 +57,13 @@ def record(
         seed: any integer.
         max_steps: choices after which a playthrough stops, at least 1.
         policy: who chooses, `uniform` or `novelty`.
+        progress: called with the number of storyworlds that were played.
 
     Returns:
         A table with the schema of `TABLES["rollouts"]`, ordered by storyworld, playthrough and step; in pieces of
         about `CHUNK_ROWS` rows.
     """
-    batches = list(record_batches(programs, source, playthroughs, seed, max_steps, policy))
+    batches = list(record_batches(programs, source, playthroughs, seed, max_steps, policy, progress))
     return pa.Table.from_batches(batches, schema=TABLES["rollouts"].schema)
 
 
@@ -65,10 +74,11 @@ def record_batches(
     seed: int,
     max_steps: int = 60,
     policy: Policy = "uniform",
+    progress: Progress = silent,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of `record`, one piece after another: for more than memory holds."""
     writer = _Writer(programs, source)
-    for pages, rows in play(programs, playthroughs, seed, max_steps, policy):
+    for pages, rows in play(programs, playthroughs, seed, max_steps, policy, progress):
         yield writer.batch(pages, rows)
 
 
@@ -104,7 +114,12 @@ def record_choices(
 
 
 def play(
-    programs: Sequence[Program], playthroughs: int, seed: int, max_steps: int, policy: Policy = "uniform"
+    programs: Sequence[Program],
+    playthroughs: int,
+    seed: int,
+    max_steps: int,
+    policy: Policy = "uniform",
+    progress: Progress = silent,
 ) -> Iterator[tuple[Pages, int]]:
     """Play, and give the pages in pieces, each with how many rows it has; arguments as for `record`.
 
@@ -113,11 +128,16 @@ def play(
     """
     if policy not in _POLICIES or max_steps < 1:
         raise ValueError("pages are played by uniform or novel choice, one step or more")
-    return _played(programs, [range(playthroughs)] * len(programs), seed, max_steps, _POLICIES[policy])
+    return _played(programs, [range(playthroughs)] * len(programs), seed, max_steps, _POLICIES[policy], progress)
 
 
 def _played(
-    programs: Sequence[Program], plays: Sequence[Sequence[object]], seed: int, max_steps: int, policy: int
+    programs: Sequence[Program],
+    plays: Sequence[Sequence[object]],
+    seed: int,
+    max_steps: int,
+    policy: int,
+    progress: Progress = silent,
 ) -> Iterator[tuple[Pages, int]]:
     """`play`, as many playthroughs of each storyworld as it has `plays`; under RECORDED each is its choices."""
     fullest = max((len(e.options) for program in programs for e in program.world.encounters), default=0)
@@ -142,8 +162,10 @@ def _played(
             )
             if failed >= 0:
                 refuse_choice(program, playthrough, failed, int(choices[bounds[playthrough] + failed]))
+        progress(storyworld + 1)
     if row:
-        yield pages, row
+        # the last piece may be nearly empty, and whoever keeps it keeps its room
+        yield shrunk(pages, row), row
 
 
 def _flat(plays: Sequence[Any]) -> tuple[Ints, Ints]:

@@ -283,3 +283,14 @@ def test_survey_tells_effects_that_change_something_from_those_that_do_not():
 def test_survey_of_an_unstartable_world():
     counted = simulate([compiled(world_of((), members=()))], 7, 0).survey(0)
     assert (dict(counted.kinds), counted.steps, dict(counted.entries)) == ({"the_end": 7}, 0, {})
+
+
+def test_a_table_keeps_no_room_that_it_does_not_use():
+    table = record([compiled(BRANCHING)], "seed", 3, 0, 2)
+    assert table.get_total_buffer_size() < 2 * table.nbytes + 2000
+
+
+def test_progress_is_told_by_storyworld():
+    told: list[int] = []
+    record([compiled(BRANCHING, name) for name in "abc"], "seed", 2, 0, progress=told.append)
+    assert told == [1, 2, 3]
