@@ -141,7 +141,8 @@ def _played(
 ) -> Iterator[tuple[Pages, int]]:
     """`play`, as many playthroughs of each storyworld as it has `plays`; under RECORDED each is its choices."""
     fullest = max((len(e.options) for program in programs for e in program.world.encounters), default=0)
-    most = max(CHUNK_ROWS, max_steps + 1)
+    rows = sum(map(len, plays)) * (max_steps + 1)
+    most = max(min(CHUNK_ROWS, rows), max_steps + 1)
     pages, row = room(most, fullest), 0
     for storyworld, (program, firsts) in enumerate(zip(programs, _first_numbers(programs), strict=False)):
         key = np.uint64(stream_key(seed, program.storyworld_id))
