@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from narrative_dag.storyworld.simulator.memory import kernel
+from narrative_dag.storyworld.simulator.memory import instruction, kernel
 
 _WORD = 8
 """Bytes that are copied at once; both buffers have that much room behind the last text."""
@@ -50,7 +49,7 @@ class Texts:
         return pa.Array.from_buffers(pa.string(), codes.size, buffers, null_count=nulls)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instruction
 def _copy_word(_context: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
     """Copy `_WORD` bytes, aligned or not: a slice assignment costs twenty times as much for a short text."""
 

@@ -1,7 +1,7 @@
 """Prose of the grown worlds: sentences from patterns, in agreement, and none of them twice in a world."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from random import Random
 
 from narrative_dag.storyworld.authors import words
@@ -116,8 +116,11 @@ class Prose:
         for at in range(0, len(told), 2):
             pair = " and ".join(told[at : at + 2])
             reason = f"{because}, " if because and at == 0 else ""
-            sentences.append(self.unique(lambda: f"{reason}{pair}, {self.pick(words.MANNERS)}."))  # noqa: B023
+            sentences.append(self.unique(partial(self._mannered, f"{reason}{pair}")))
         return " ".join(sentences)
+
+    def _mannered(self, told: str) -> str:
+        return f"{told}, {self.pick(words.MANNERS)}."
 
     @staticmethod
     def _clause(sentence: str, told: str) -> str:

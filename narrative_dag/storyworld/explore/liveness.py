@@ -17,6 +17,7 @@ something" are blind to it.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from narrative_dag.storyworld.engine import Engine
 from narrative_dag.storyworld.model import Effect, Key, SetNumber, Spool, Storyworld
@@ -301,11 +302,11 @@ def _before(transfers: Iterable[_Transfer], after: int) -> int:
 
 def _parts(listed: list[Part], mask: int) -> LiveParts:
     """The parts of a mask, sorted by kind."""
-    kinds: dict[str, list[object]] = {"number": [], "spool": [], "seen": [], "option": [], "reaction": []}
+    kinds: dict[str, list[Any]] = {"number": [], "spool": [], "seen": [], "option": [], "reaction": []}
     while mask:
         low = mask & -mask
         kind, what = listed[low.bit_length() - 1]
         kinds[kind].append(what)
         mask ^= low
     numbers, spools, seen, options, reactions = (tuple(found) for found in kinds.values())
-    return LiveParts(numbers, spools, seen, options, reactions)  # type: ignore[arg-type]
+    return LiveParts(numbers, spools, seen, options, reactions)

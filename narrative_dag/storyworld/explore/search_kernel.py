@@ -5,6 +5,8 @@ Identities of states are compared word by word; hashes only find candidates.
 Arrays that grow are the caller's: `expand` returns before one is too short and goes on when called again.
 """
 
+from typing import Any
+
 import numpy as np
 
 from narrative_dag.storyworld.explore.search_arrays import (
@@ -48,7 +50,9 @@ _NAN = np.int64(0x7FF8000000000000)
 @inlined
 def mix(word: int) -> int:
     """A permutation of 64-bit words that looks random (splitmix64)."""
-    return np.int64(mixed(advanced(np.uint64(word))))  # type: ignore[return-value]
+    signed: Any = np.int64(mixed(advanced(np.uint64(word))))
+    found: int = signed
+    return found
 
 
 @inlined

@@ -26,7 +26,7 @@ _UNUSABLE = (OSError, EOFError, pickle.UnpicklingError)
 """What reading and writing the files raises when they are locked, damaged, or the disk is full."""
 
 
-class KernelCache(FunctionCache):  # type: ignore[misc]
+class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types, and no other door to its cache
     """Numba's cache for one kernel.
 
     Args:
@@ -47,7 +47,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
             super().save_overload(sig, data)
 
 
-class _StampedFiles(IndexDataCacheFile):  # type: ignore[misc]
+class _StampedFiles(IndexDataCacheFile):  # type: ignore[misc]  # as above
     """Numba's files for one kernel, with entries that say what they belong to."""
 
     def __init__(self, files: Any, digest: str) -> None:

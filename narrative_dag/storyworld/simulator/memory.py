@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+import numba.extending
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
 from narrative_dag.storyworld.simulator.kernel_cache import KernelCache
 
@@ -41,6 +41,9 @@ def inlined(function: Function) -> Function:
     return compiled
 
 
+instruction: Callable[[Callable[..., Any]], Any] = numba.extending.intrinsic
+"""Compile a function that writes its own machine instructions; numba's, which has no types of its own."""
+
 _WORD, _HALF, _NUMBER = ir.IntType(64), ir.IntType(32), ir.DoubleType()
 
 
@@ -48,7 +51,7 @@ def _pointer(builder: Any, address: Any, position: Any, element: Any) -> Any:
     return builder.gep(builder.inttoptr(address, element.as_pointer()), [position])
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instruction
 def _code_at(context: Any, address: Any, position: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.sext(builder.load(_pointer(builder, given[0], given[1], _HALF)), _WORD)
@@ -56,7 +59,7 @@ def _code_at(context: Any, address: Any, position: Any) -> Any:
     return types.int64(types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instruction
 def _word_at(context: Any, address: Any, position: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.load(_pointer(builder, given[0], given[1], _WORD))
@@ -64,7 +67,7 @@ def _word_at(context: Any, address: Any, position: Any) -> Any:
     return types.int64(types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instruction
 def _number_at(context: Any, address: Any, position: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.load(_pointer(builder, given[0], given[1], _NUMBER))
@@ -72,7 +75,7 @@ def _number_at(context: Any, address: Any, position: Any) -> Any:
     return types.float64(types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instruction
 def _put_word(context: Any, address: Any, position: Any, value: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         builder.store(given[2], _pointer(builder, given[0], given[1], _WORD))
@@ -81,7 +84,7 @@ def _put_word(context: Any, address: Any, position: Any, value: Any) -> Any:
     return types.void(types.int64, types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instruction
 def _put_number(context: Any, address: Any, position: Any, value: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         builder.store(given[2], _pointer(builder, given[0], given[1], _NUMBER))
@@ -90,7 +93,7 @@ def _put_number(context: Any, address: Any, position: Any, value: Any) -> Any:
     return types.void(types.int64, types.int64, types.float64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instruction
 def _put_single(context: Any, address: Any, position: Any, value: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         single = builder.fptrunc(given[2], ir.FloatType())
@@ -100,7 +103,7 @@ def _put_single(context: Any, address: Any, position: Any, value: Any) -> Any:
     return types.void(types.int64, types.int64, types.float64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instruction
 def _copy_words(context: Any, target: Any, source: Any, count: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         byte = ir.IntType(8).as_pointer()
@@ -111,7 +114,7 @@ def _copy_words(context: Any, target: Any, source: Any, count: Any) -> Any:
     return types.void(types.int64, types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instruction
 def _lowest_bit(context: Any, word: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.cttz(given[0], ir.Constant(ir.IntType(1), 1))
@@ -119,7 +122,7 @@ def _lowest_bit(context: Any, word: Any) -> Any:
     return types.int64(types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instruction
 def _bits_of(context: Any, value: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.bitcast(given[0], _WORD)

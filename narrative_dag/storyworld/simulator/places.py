@@ -95,13 +95,13 @@ class Places:
         return tuple(flags)
 
     def _exists(self, place: tuple[int, ...]) -> bool:
-        within: tuple[object, ...] = self._world.encounters
-        for depth, position in enumerate(place):
-            if not 0 <= position < len(within):
-                return False
-            part = within[position]
-            within = part.options if depth == 0 else part.reactions if depth == 1 else ()  # type: ignore[attr-defined]
-        return True
+        """Whether the positions of an encounter, an option and a reaction, as many as there are, name one."""
+        if not 0 <= place[0] < len(self._world.encounters):
+            return False
+        options = self._world.encounters[place[0]].options
+        if len(place) > 1 and not 0 <= place[1] < len(options):
+            return False
+        return len(place) < 3 or 0 <= place[2] < len(options[place[1]].reactions)
 
     def spool(self, spool: str) -> int:
         """The flag of a spool."""

@@ -131,7 +131,8 @@ class Scripts:
         """The register that holds a node's value; leaves cost no instruction."""
         kind = node[1]
         if kind == nodes.REGISTER:
-            return node[2]  # type: ignore[no-any-return]
+            place: int = node[2]
+            return place
         if kind == nodes.CONST:
             return self.bits(value_bits(node[2]))
         to = self.temporary()
@@ -319,7 +320,8 @@ def number_bits(number: float) -> int:
     """The bits of a number; every NaN is the same one."""
     if number != number:
         return opcodes.NOT_A_NUMBER
-    return _BITS.unpack(_NUMBER.pack(number))[0]  # type: ignore[no-any-return]
+    bits: int = _BITS.unpack(_NUMBER.pack(number))[0]
+    return bits
 
 
 def value_bits(value: object) -> int:
