@@ -3,6 +3,8 @@
 import dagster as dg
 
 from assets.keys import CYCLE, GPU, cycles
+from narrative_dag.report.sae_page import markdown_image
+from narrative_dag.sae.experiment import PICTURE_FILE
 from narrative_dag.stages.autoencode import train_saes
 from narrative_dag.stages.result import Progress
 from resources.house import House
@@ -19,7 +21,7 @@ from resources.house import House
 def sae_checkpoint(
     context: dg.AssetExecutionContext, house: House, progress: dg.ResourceParam[Progress]
 ) -> dg.MaterializeResult[None]:
-    """A folder of safetensors; table `training_log`."""
+    """A folder of safetensors with a page that compares them; table `training_log`."""
     with house.stage(context, progress) as stage:
         pages = stage.table("rollouts")
         stage.record(
@@ -27,4 +29,6 @@ def sae_checkpoint(
                 lambda: train_saes(stage.config, stage.cycle, pages, stage.out, stage.work, stage.progress)
             )
         )
+        image = markdown_image((stage.out / PICTURE_FILE).read_text(), "held-out FVU over L0, and loss over steps")
+        stage.note("comparison", dg.MetadataValue.md(image))
     return stage.result()

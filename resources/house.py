@@ -3,8 +3,9 @@
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -21,6 +22,7 @@ from resources.compute import Compute
 from resources.hashing import hash_folder, hash_json
 from resources.lineage import Entry, Lineage, Parent
 from resources.locks import HeldError
+from resources.sae_model import describe_saes
 from resources.stage import Stage
 from resources.tracking import Run, Tracking
 from resources.warehouse import Warehouse
@@ -31,6 +33,9 @@ MODELS: Mapping[str, str] = {
     "policy_checkpoint": "narrative-policy",
 }
 """Registered model of each asset that makes one."""
+
+DESCRIBED: Mapping[str, Callable[[Path, Path], None]] = {"sae_checkpoint": describe_saes}
+"""What writes the files that make a registered model loadable by MLflow, for the assets that have it."""
 
 SCORED_BY = "comparable_reward"
 """Metric that the champion is chosen by."""
@@ -187,6 +192,7 @@ class House(dg.ConfigurableResource[None]):
         run.log_history(stage.history())
         if stage.asset in MODELS:
             folder = self.artifacts.path(stage.asset, stage.cycle)
-            run.register(MODELS[stage.asset], folder, content_hash, stage.metrics.get(SCORED_BY))
+            describe = DESCRIBED.get(stage.asset)
+            run.register(MODELS[stage.asset], folder, content_hash, stage.metrics.get(SCORED_BY), describe)
         elif stage.asset in COPIED:
             run.log_folder(self.artifacts.path(stage.asset, stage.cycle), COPIED[stage.asset])

@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +64,25 @@ class Run:
         """Copy a folder into the run's artefacts."""
         self.client.log_artifacts(self.run_id, os.fspath(folder), name)
 
-    def register(self, model: str, folder: Path, content_hash: str, score: float | None = None) -> str:
+    def register(
+        self,
+        model: str,
+        folder: Path,
+        content_hash: str,
+        score: float | None = None,
+        describe: Callable[[Path, Path], None] | None = None,
+    ) -> str:
         """Register a folder of safetensors as the cycle's version of a model.
 
         The same content for the same cycle keeps the version that it has.
+
+        Args:
+            model: name of the registered model.
+            folder: the artefact.
+            content_hash: its content.
+            score: what the champion is chosen by.
+            describe: writes, for the first folder, the files that MLflow's loaders need into the second, a new one;
+                they are stored beside the artefact's and are no part of its content.
 
         Returns:
             The version.
@@ -83,6 +98,10 @@ class Run:
             if version.tags.get("cycle") == self.cycle and version.tags.get("content_hash") == content_hash:
                 return str(version.version)
         self.log_folder(folder, "model")
+        if describe is not None:
+            with tempfile.TemporaryDirectory() as place:
+                describe(folder, Path(place) / "model")
+                self.log_folder(Path(place) / "model", "model")
         tags = {"cycle": self.cycle, "content_hash": content_hash}
         if score is not None:
             tags[SCORE] = repr(score)

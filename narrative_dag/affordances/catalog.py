@@ -11,8 +11,8 @@ from narrative_dag.affordances.correlation import open_options_correlation
 from narrative_dag.affordances.errors import AffordanceError
 from narrative_dag.affordances.options import open_options
 from narrative_dag.sae.folded import FoldedSae
-from narrative_dag.sae.metrics import stability
 from narrative_dag.sae.rollouts import state_matrix
+from narrative_dag.sae.stability import stability
 
 LABEL_TERMS = 3
 LABEL_SHARE = 0.4

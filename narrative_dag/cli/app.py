@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from narrative_dag.cli import author, bench, cycle, demo, query, score, ui, world
+from narrative_dag.cli import author, bench, cycle, demo, query, sae, score, ui, world
 from narrative_dag.errors import NarrativeError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.add_typer(world.app, name="world")
 app.add_typer(cycle.app, name="cycle")
 app.add_typer(bench.app, name="bench")
+app.add_typer(sae.app, name="sae")
 app.command("author")(author.author)
 app.command("score")(score.score)
 app.command("query")(query.query)

@@ -4,7 +4,6 @@
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from narrative_dag.reward.verifiers import (
     Verdict,
     load_verifiers,
 )
+from narrative_dag.sae.experiment import load_saes, save_saes
 from narrative_dag.sae.folded import FoldedSae
 from narrative_dag.states.encoder import ENCODER_VERSION
 
@@ -68,8 +68,7 @@ class RewardBundle:
     def save(self, folder: Path) -> None:
         """Write the bundle into a new or empty folder; the same bundle gives the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
-        for i, sae in enumerate(self.saes):
-            sae.save(folder / f"sae-{i}")
+        save_saes(self.saes, folder)
         manifest = _Manifest(
             verifier_version=VERIFIER_VERSION,
             encoder_version=ENCODER_VERSION,
@@ -105,17 +104,3 @@ class RewardBundle:
                     hint="materialize reward_model again",
                 )
         return cls(manifest.config, tuple(load_saes(folder)), manifest.calibrations)
-
-
-def load_saes(folder: Path) -> Sequence[FoldedSae]:
-    """The autoencoders `sae-0`, `sae-1`, ... of a folder, in order.
-
-    Raises:
-        RewardError: there are none.
-    """
-    found: list[FoldedSae] = []
-    while (place := folder / f"sae-{len(found)}").is_dir():
-        found.append(FoldedSae.load(place))
-    if not found:
-        raise RewardError("no autoencoders here", where=str(folder), hint="materialize sae_checkpoint first")
-    return found

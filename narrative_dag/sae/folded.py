@@ -110,12 +110,12 @@ class FoldedSae:
     def save(self, folder: Path) -> None:
         """Writes the folder's two files, each atomically; equal weights give equal bytes."""
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {"W_enc": self.W_enc, "W_dec": self.W_dec, "b_enc": self.b_enc, "b_dec": self.b_dec, **self.extras}
+        own = {"W_enc": self.W_enc, "W_dec": self.W_dec, "b_enc": self.b_enc, "b_dec": self.b_dec, **self.extras}
+        inference, tensors = build(self.config).exported(own)
         durable.write(
             folder / WEIGHTS_FILE, save_tensors({name: np.ascontiguousarray(t) for name, t in tensors.items()})
         )
         fields = {
-            "architecture": self.config.architecture,
             "d_in": self.d,
             "d_sae": self.k,
             "dtype": "float32",
@@ -123,7 +123,7 @@ class FoldedSae:
             "apply_b_dec_to_input": False,
             "normalize_activations": "none",
             "reshape_activations": "none",
-            **build(self.config).inference_config(),
+            **inference,
             "metadata": {"narrative_dag": {"architecture": self.config.model_dump(), "training": dict(self.metadata)}},
         }
         text = json.dumps(fields, sort_keys=True, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""Autoencoders of the table `rollouts`: its states as an array, the split by playthrough, training and evaluation."""
+"""Autoencoders of the table `rollouts`: its states as an array, the split, training and evaluation."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +12,11 @@ from narrative_dag.sae.architecture import Array
 from narrative_dag.sae.config import SaeConfig
 from narrative_dag.sae.errors import SaeError
 from narrative_dag.sae.folded import FoldedSae
-from narrative_dag.sae.metrics import SaeMetrics, evaluate, pairwise_mcc
-from narrative_dag.sae.trainer import Progress, normalization, train
+from narrative_dag.sae.metrics import SaeMetrics, evaluate
+from narrative_dag.sae.parquet_rows import vectors
+from narrative_dag.sae.splits import SplitBy
+from narrative_dag.sae.stability import pairwise_mcc
+from narrative_dag.sae.trainer import Progress, train
 from narrative_dag.sae.trainer_state import LogRow
 
 
@@ -27,51 +30,69 @@ class RolloutSaes(NamedTuple):
 
 
 def state_matrix(rollouts: pl.DataFrame) -> Array:
-    """The column `state` as float32 [n, d].
+    """The column `state` as float32 [n, d]; a view of the table where it is one piece of fixed-size lists.
 
     Raises:
-        SaeError: there are no rows, or a state is missing or of another length.
+        SaeError: there are no rows, or a state is missing, not finite or of another length.
     """
     column = rollouts["state"]
     if len(column) == 0:
         raise SaeError("the table has no rows", where="rollouts")
-    if column.null_count():
-        raise SaeError("a state is missing", where="rollouts.state")
-    lengths = (column.arr.len() if isinstance(column.dtype, pl.Array) else column.list.len()).unique()
-    if len(lengths) != 1:
-        raise SaeError(f"states have lengths {sorted(lengths.to_list())}", where="rollouts.state")
-    flat = column.explode().to_numpy().astype(np.float32)
-    return np.ascontiguousarray(flat.reshape(len(column), -1))
+    return vectors(column.to_arrow(), None, lambda row: f"rollouts, row {row}")
+
+
+def storyworld_numbers(rollouts: pl.DataFrame) -> npt.NDArray[np.int64]:
+    """A number from 0 for each row's storyworld, in order of appearance, [n]."""
+    return _numbers(rollouts["storyworld_id"])
 
 
 def playthrough_numbers(rollouts: pl.DataFrame) -> npt.NDArray[np.int64]:
     """A number from 0 for each row's (storyworld, playthrough), in order of appearance, [n]."""
-    numbered = rollouts.select(pl.struct("storyworld_id", "playthrough").rank("dense") - 1)
-    codes = numbered.to_series().to_numpy().astype(np.int64)
+    return _numbers(rollouts.select(pl.struct("storyworld_id", "playthrough")).to_series())
+
+
+def group_numbers(rollouts: pl.DataFrame, by: SplitBy) -> npt.NDArray[np.int64]:
+    """A number from 0 for what each row is held out with: its storyworld, its playthrough or itself, [n]."""
+    if by == "storyworld":
+        return storyworld_numbers(rollouts)
+    return playthrough_numbers(rollouts) if by == "playthrough" else np.arange(len(rollouts))
+
+
+def _numbers(keys: pl.Series) -> npt.NDArray[np.int64]:
+    codes = (keys.rank("dense") - 1).to_numpy().astype(np.int64)
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first)).astype(np.int64)[inverse]
 
 
-def held_out(playthroughs: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Marks the rows of a random `share` of the playthroughs, at least one and never all, [n].
+def held_out(groups: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Marks the rows of a random `share` of the groups, at least one and never all, [n].
+
+    Args:
+        groups: what each row is held out with, from `group_numbers`: the storyworlds for held-out worlds.
+        share: inside (0, 1); of the groups, whatever their sizes.
+        seed: other seeds hold out other groups.
 
     Raises:
-        SaeError: there are fewer than two playthroughs, or the share is not inside (0, 1).
+        SaeError: there are fewer than two groups, or the share is not inside (0, 1).
     """
-    names = np.unique(playthroughs)
+    names = np.unique(groups)
     if len(names) < 2 or not 0 < share < 1:
-        raise SaeError(f"cannot hold out a share of {share} of {len(names)} playthroughs")
+        raise SaeError(f"cannot hold out a share of {share} of {len(names)} groups of rows")
     count = min(max(1, round(share * len(names))), len(names) - 1)
     chosen = np.random.default_rng([seed, 0x401D]).permutation(names)[:count]
-    return np.isin(playthroughs, chosen)
+    return np.isin(groups, chosen)
 
 
 def evaluate_rollouts(
-    rollouts: pl.DataFrame, saes: list[FoldedSae], seed: int, test_share: float = 0.2
+    rollouts: pl.DataFrame,
+    saes: list[FoldedSae],
+    seed: int,
+    test_share: float = 0.2,
+    split_by: SplitBy = "playthrough",
 ) -> tuple[list[SaeMetrics], list[float]]:
-    """Metrics of each autoencoder on the playthroughs that `held_out` marks, and pairwise MCC in scaled units."""
+    """Metrics of each autoencoder on the rows that `held_out` marks, and pairwise MCC in scaled units."""
     states = state_matrix(rollouts)
-    test = held_out(playthrough_numbers(rollouts), test_share, seed)
+    test = held_out(group_numbers(rollouts, split_by), test_share, seed)
     return _metrics(states, test, saes)
 
 
@@ -81,10 +102,11 @@ def train_on_rollouts(
     seed: int,
     *,
     test_share: float = 0.2,
+    split_by: SplitBy = "playthrough",
     checkpoint_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> RolloutSaes:
-    """Trains on the playthroughs that are not held out and evaluates on those that are.
+    """Trains on the playthroughs (or storyworlds, or rows) that are not held out and evaluates on those that are.
 
     The log gains a row for each held-out metric, named `heldout_...`, and the run `all` has the mean MCC.
 
@@ -92,7 +114,7 @@ def train_on_rollouts(
         SaeError: the rollouts cannot be split or trained on.
     """
     states = state_matrix(rollouts)
-    test = held_out(playthrough_numbers(rollouts), test_share, seed)
+    test = held_out(group_numbers(rollouts, split_by), test_share, seed)
     training = train(states[~test], config, seed, checkpoint_dir=checkpoint_dir, progress=progress)
     metrics, mcc = _metrics(states, test, training.saes)
     step = max(row.step for row in training.log)
@@ -110,5 +132,5 @@ def _scalars(metrics: SaeMetrics) -> Mapping[str, float]:
 
 def _metrics(states: Array, test: npt.NDArray[np.bool_], saes: list[FoldedSae]) -> tuple[list[SaeMetrics], list[float]]:
     train_states = states[~test]
-    scale = normalization(train_states, floor=1e-6).scale
+    scale = np.maximum(train_states.std(axis=0, dtype=np.float64), 1e-6)
     return [evaluate(sae, train_states, states[test]) for sae in saes], pairwise_mcc(saes, scale)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from narrative_dag.sae.architecture import Architecture, ArchitectureConfig, Array
+from narrative_dag.sae.architecture import ArchitectureConfig, Array, Parameters
+from narrative_dag.sae.linear import Linear
 
 if TYPE_CHECKING:
     import torch
@@ -17,6 +18,9 @@ class TopKConfig(ArchitectureConfig):
 
     architecture: Literal["topk"] = Field(default="topk", description="name in the registry")
     k: int = Field(default=20, ge=1, description="largest number of active features of a state")
+    tied: bool = Field(
+        default=True, description="the encoder is the decoder's transpose: features are steadier from seed to seed"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -25,7 +29,7 @@ class TopKConfig(ArchitectureConfig):
         return self
 
 
-class TopK(Architecture[TopKConfig]):
+class TopK(Linear[TopKConfig]):
     """The k largest pre-activations, those below zero dropped (Gao et al. 2024, arXiv 2406.04093).
 
     Equal pre-activations at the k-th place are all kept, in training and in inference.
@@ -33,29 +37,31 @@ class TopK(Architecture[TopKConfig]):
 
     config_type: ClassVar[type[ArchitectureConfig]] = TopKConfig
 
+    @property
+    def tied(self) -> bool:
+        """As configured."""
+        return self.config.tied
+
     def infer(self, pre: Array, extras: Mapping[str, Array]) -> Array:
         """`pre` where it is positive and at least the row's k-th largest, else 0."""
-        return np.where((pre >= self._threshold(pre)) & (pre > 0), pre, np.float32(0))
+        return np.where((pre >= kth_largest(pre, self.config.k)[:, None]) & (pre > 0), pre, np.float32(0))
 
-    def activate(self, pre: "torch.Tensor") -> "torch.Tensor":
+    def activate(self, pre: "torch.Tensor", buffers: Parameters) -> "torch.Tensor":
         """`pre` where it is positive and at least the row's k-th largest, else 0."""
-        import torch
+        threshold = pre.topk(self.config.k, dim=1).values[:, -1:]
+        return pre * ((pre >= threshold) & (pre > 0))
 
-        if pre.device.type == "cpu":
-            # numpy's vectorised selection is several times faster on a CPU than torch.topk
-            threshold = torch.from_numpy(self._threshold(pre.numpy()))
-        else:
-            threshold = pre.topk(self.config.k, dim=1).values[:, -1:]
-        below = threshold.nextafter(torch.full_like(threshold, -torch.inf)).clamp_min_(0.0)
-        # one fused pass: `pre` where `pre - below` is positive
-        kept: torch.Tensor = torch.ops.aten.threshold_backward(pre, pre - below, 0.0)
-        return kept
+    def floors(self, pre: Array, buffers: Parameters) -> Array:
+        """The row's k-th largest."""
+        return kth_largest(pre, self.config.k)
 
-    def inference_config(self) -> dict[str, object]:
-        """The number of kept features."""
-        return {"k": self.config.k}
+    def exported(self, weights: Mapping[str, Array]) -> tuple[dict[str, object], dict[str, Array]]:
+        """SAELens's `topk`."""
+        return {"architecture": "topk", "k": self.config.k}, dict(weights)
 
-    def _threshold(self, pre: Array) -> Array:
-        place = pre.shape[1] - self.config.k
-        threshold: Array = np.partition(pre, place, axis=1)[:, place : place + 1]
-        return threshold
+
+def kth_largest(rows: Array, k: int) -> Array:
+    """The k-th largest number of each row, [n]."""
+    # numpy's vectorised selection is several times faster on a CPU than torch.topk
+    place = rows.shape[1] - k
+    return np.ascontiguousarray(np.partition(rows, place, axis=1)[:, place])

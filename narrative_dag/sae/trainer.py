@@ -1,31 +1,32 @@
-"""One trainer for every architecture: several runs fed by one pass over the states, resumable to the bit.
-
-Per batch each run gives its gradients, one fused Adam steps all of them, and decoder rows return to unit norm.
-Nothing is read back from the device inside a step.
-"""
+"""One trainer for every architecture: many runs in one pass over the data, resumable to the same bits."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from narrative_dag.sae.architecture import Architecture, Array, Parameters
-from narrative_dag.sae.config import RunConfig, SaeConfig
+from narrative_dag.sae.architecture import Array, Batch
+from narrative_dag.sae.config import SaeConfig
 from narrative_dag.sae.errors import SaeError
+from narrative_dag.sae.feed import Feed, normalization
 from narrative_dag.sae.folded import FoldedSae
-from narrative_dag.sae.registry import build
+from narrative_dag.sae.run import Run
+from narrative_dag.sae.schedule import Schedule
+from narrative_dag.sae.sources import InMemory, StateSource
 from narrative_dag.sae.trainer_state import LogRow, TrainerState
 
 if TYPE_CHECKING:
     import torch
 
 Progress = Callable[[int, int], None]
-_PROBE_ROWS = 2048
+FOLDED = "folded"
+"""Folder of the autoencoders `sae-0`, ... of the last save, beside the trainer's state."""
+_PROBE_ROWS = 512
+_RESAMPLING_ROWS = 8192
 
 
 class SaeTraining(NamedTuple):
@@ -35,59 +36,55 @@ class SaeTraining(NamedTuple):
     log: list[LogRow]
 
 
-class Normalization(NamedTuple):
-    """Centre and scale per dimension, both float64 [d]."""
-
-    mean: npt.NDArray[np.float64]
-    scale: npt.NDArray[np.float64]
-
-
-def normalization(states: npt.NDArray[np.floating[Any]], floor: float) -> Normalization:
-    """Mean and standard deviation per dimension of states [n, d].
-
-    A scale is never below `floor` times the root mean square standard deviation: noise in an almost constant dimension
-    is not blown up to the size of the others. Where nothing varies at all, scales are 1.
-    """
-    mean = states.mean(axis=0, dtype=np.float64)
-    deviation = states.std(axis=0, dtype=np.float64)
-    smallest = floor * float(np.sqrt(np.mean(deviation**2)))
-    return Normalization(mean, np.maximum(deviation, smallest) if smallest > 0 else np.ones_like(mean))
-
-
 def train(
-    states: Array,
+    states: Array | StateSource,
     config: SaeConfig,
     seed: int,
     *,
+    validation: Array | None = None,
     checkpoint_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> SaeTraining:
-    """Trains every run of `config` on states [n, d], float32, in memory.
+    """Trains every run of `config` in one pass over the states.
 
-    `seed` orders the batches; the runs' own seeds draw their initial weights. With `checkpoint_dir` the trainer's state
-    is saved there every `checkpoint_every` of the steps, and a later call with the same arguments goes on from it; the
-    weights are bit-identical to those of an uninterrupted training on the same machine.
+    Args:
+        states: float32 [n, d] in memory, or a source of them.
+        config: runs and schedule.
+        seed: orders the batches; the runs' own seeds draw their initial weights.
+        validation: raw states [m, d] on which the log's figures are taken; None: on some of the training states.
+        checkpoint_dir: where the trainer's state is saved every `checkpoint_every` of the steps, with the autoencoders
+            folded. A later call with the same arguments goes on from it; the weights are bit-identical to those of an
+            uninterrupted training on the same machine.
+        progress: called with the steps made and to make.
 
     Raises:
-        SaeError: the states are not a finite [n, d] array with n >= 2, or the saved state belongs to something else.
+        SaeError: the states are not finite [n, d] with n >= 2, the saved state belongs to something else, a run needs
+            labels that the source lacks, or a run diverged.
     """
     import torch
 
-    states = _checked(states)
-    trainer = _Trainer(states, config, seed)
-    fingerprint = _fingerprint(states, config, seed) if checkpoint_dir is not None else ""
-    if checkpoint_dir is not None and (saved := TrainerState.load(checkpoint_dir, fingerprint)) is not None:
-        trainer.restore(saved)
-    save_every = max(1, round(config.checkpoint_every * trainer.steps))
-    report_every = max(1, trainer.steps // 200)
+    from narrative_dag.sae.sweep import find_rates
+
+    source: StateSource = InMemory(states) if isinstance(states, np.ndarray) else states
+    swept: list[LogRow] = []
     with torch.no_grad(), _threads(config.threads):
-        while trainer.step < trainer.steps:
-            trainer.advance()
-            if checkpoint_dir is not None and (trainer.step % save_every == 0 or trainer.step == trainer.steps):
-                trainer.state(fingerprint).save(checkpoint_dir)
-            if progress is not None and (trainer.step % report_every == 0 or trainer.step == trainer.steps):
-                progress(trainer.step, trainer.steps)
-    return SaeTraining(trainer.folded(), trainer.log)
+        if any(run.lr == "auto" for run in config.runs):
+            found = find_rates(source, config, seed, checkpoint_dir)
+            config, swept = found.config, found.log
+        trainer = Trainer(source, config, seed, validation)
+        fingerprint = _fingerprint(source, config, seed, validation) if checkpoint_dir is not None else ""
+        if checkpoint_dir is not None and (saved := TrainerState.load(checkpoint_dir, fingerprint)) is not None:
+            trainer.restore(saved)
+        save_every = max(1, round(config.checkpoint_every * trainer.steps))
+        report_every = max(1, trainer.steps // 200)
+        batches = trainer.feed.batches(trainer.step)
+        while not trainer.finished:
+            trainer.advance(*next(batches))
+            if checkpoint_dir is not None and (trainer.step % save_every == 0 or trainer.finished):
+                trainer.save(checkpoint_dir, fingerprint)
+            if progress is not None and (trainer.step % report_every == 0 or trainer.finished):
+                progress(trainer.step, trainer.schedule.end)
+        return SaeTraining(trainer.folded(), swept + trainer.log)
 
 
 @contextmanager
@@ -103,177 +100,140 @@ def _threads(count: int) -> "Iterator[None]":
         torch.set_num_threads(before)
 
 
-def learning_rate_factor(step: int, steps: int, warmup: float, decay: float) -> float:
-    """The share of the peak learning rate at `step` (from 0) of `steps`: linear rise, plateau, linear fall to 0."""
-    rise, fall = warmup * steps, decay * steps
-    up = (step + 1) / rise if rise > 0 else 1.0
-    down = (steps - step) / fall if fall > 0 else 1.0
-    return min(1.0, up, down)
-
-
-def _checked(states: Array) -> Array:
-    if states.ndim != 2 or states.shape[0] < 2 or states.shape[1] < 1:
-        raise SaeError(f"training needs an array of states [n, d] with n >= 2, got shape {list(states.shape)}")
-    states = np.ascontiguousarray(states, dtype=np.float32)
-    if not np.isfinite(states).all():
-        row = int(np.flatnonzero(~np.isfinite(states).all(axis=1))[0])
-        raise SaeError("a state is not finite", where=f"row {row}")
-    return states
-
-
-def _fingerprint(states: Array, config: SaeConfig, seed: int) -> str:
+def _fingerprint(source: StateSource, config: SaeConfig, seed: int, validation: Array | None) -> str:
     # where it runs and how often it saves do not change what is trained
     fields = config.model_dump(exclude={"device", "checkpoint_every"})
-    digest = hashlib.sha256(json.dumps([fields, seed, list(states.shape)], sort_keys=True).encode())
-    digest.update(states.data)
+    digest = hashlib.sha256(json.dumps([fields, seed, source.digest()], sort_keys=True).encode())
+    if validation is not None:
+        digest.update(np.ascontiguousarray(validation).data)
     return digest.hexdigest()
 
 
-class _Run:
-    """One autoencoder in training: parameters, and since when its features have been silent."""
+class Trainer:
+    """The state of a training, and its step.
 
-    def __init__(self, config: RunConfig, d: int, device: "torch.device") -> None:
-        import torch
+    Args:
+        source: the states.
+        config: runs and schedule; every learning rate is a number.
+        seed: of the order of the batches.
+        validation: raw states for the log's figures, or None.
+    """
 
-        self.config = config
-        self.architecture: Architecture[Any] = build(config.architecture)
-        self.parameters: Parameters = {
-            name: tensor.to(device) for name, tensor in self.architecture.initial(d, config.seed).items()
-        }
-        self.fired = torch.zeros(config.architecture.k_features, dtype=torch.bool, device=device)
-        self.silent = torch.zeros_like(self.fired)
-        self.loss = torch.zeros((), device=device)
-        self.dead: torch.Tensor | None = None
-
-    def close_window(self) -> None:
-        """Takes the features that stayed silent in the window as dead for the next one."""
-        self.silent = ~self.fired
-        self.fired = self.fired.new_zeros(self.fired.shape)
-        self.find_dead()
-
-    def find_dead(self) -> None:
-        indices = self.silent.nonzero().flatten()
-        self.dead = indices if len(indices) else None
-
-
-class _Trainer:
-    """The state of a training and its step."""
-
-    def __init__(self, states: Array, config: SaeConfig, seed: int) -> None:
-        import torch
-
-        n, d = states.shape
-        self.config, self.seed = config, seed
+    def __init__(self, source: StateSource, config: SaeConfig, seed: int, validation: Array | None = None) -> None:
+        self.config, self.seed, self.source = config, seed, source
         self.device = _device(config.device)
-        self.normalization = normalization(states, config.scale_floor)
-        scaled = (states - self.normalization.mean) / self.normalization.scale
-        self.data = torch.from_numpy(scaled.astype(np.float32)).to(self.device)
-        self.batches = max(1, n // config.batch_size)
-        self.steps = config.epochs * self.batches
-        self.window = max(1, round(config.dead_window * self.steps))
-        self.log_every = max(1, round(config.log_every * self.steps))
-        self.step, self.epoch = 0, -1
+        moments = source.moments()
+        self.normalization = normalization(*moments, config.scale_floor)
+        self._constant = moments.deviation <= 1e-6 * np.maximum(1.0, np.abs(moments.mean))
+        self.feed = Feed(source, config.batch_size, seed, self.normalization, self.device)
+        self.steps = config.steps or config.epochs * self.feed.epoch_steps
+        self.schedule = Schedule(self.steps, config.warmup, config.decay)
+        self.step = 0
         self.log: list[LogRow] = []
-        self.runs = [_Run(run, d, self.device) for run in config.runs]
-        self.optimizer = torch.optim.Adam(
-            [{"params": list(run.parameters.values()), "lr": run.config.lr} for run in self.runs],
-            betas=(config.beta1, config.beta2),
-            fused=True,
-        )
-        probe = np.random.default_rng([seed, 1]).permutation(n)[:_PROBE_ROWS]
-        self.probe = self.data[torch.from_numpy(probe).to(self.device)]
+        betas = config.beta1, config.beta2
+        self.runs = [Run(run, source.d, source.label_width, self.device, betas) for run in config.runs]
+        self._window = max(1, round(config.dead_window * self.steps))
+        self._log_every = max(1, round(config.log_every * self.steps))
+        self._resample_at = {max(1, round(share * self.steps)) for share in config.resample}
+        probe = source.probe(_PROBE_ROWS, seed).states if validation is None else validation
+        self._probe = self.normalization.apply(np.array(probe, dtype=np.float32, order="C"))
 
-    def advance(self) -> None:
-        """One step of every run."""
-        x = self._batch()
-        factor = learning_rate_factor(self.step, self.steps, self.config.warmup, self.config.decay)
-        for run, group in zip(self.runs, self.optimizer.param_groups, strict=True):
-            group["lr"] = run.config.lr * factor
-            step = run.architecture.gradients(run.parameters, x, run.dead, self.config.aux_weight)
-            run.architecture.project(run.parameters, step.gradients)
-            for name, parameter in run.parameters.items():
-                parameter.grad = step.gradients[name]
-            run.fired |= step.fired
-            run.loss += step.loss
-        self.optimizer.step()
+    @property
+    def finished(self) -> bool:
+        """No step is left to make."""
+        return self.step >= self.schedule.end
+
+    def advance(self, x: "torch.Tensor", labels: "torch.Tensor | None") -> None:
+        """One step of every run, on normalised states [b, d] and their labels."""
+        factor = self.schedule.factor(self.step)
+        dtype = self._dtype()
         for run in self.runs:
-            run.architecture.constrain(run.parameters)
+            batch = Batch(x, labels, run.dead, self.config.aux_weight, self._noise_seed(run), 1.0 / self.steps, dtype)
+            run.advance(batch, float(run.config.lr) * factor)
         self.step += 1
-        if self.step % self.window == 0:
+        if self.step % self._window == 0:
             for run in self.runs:
                 run.close_window()
-        if self.step % self.log_every == 0 or self.step == self.steps:
+        if self.step in self._resample_at:
+            self._resample()
+        if self.step % self._log_every == 0 or self.finished:
             self._write_log()
 
-    def _batch(self) -> "torch.Tensor":
+    def _dtype(self) -> "torch.dtype | None":
         import torch
 
-        epoch, batch = divmod(self.step, self.batches)
-        if epoch != self.epoch:
-            # the order depends on seed and epoch alone: resuming inside an epoch needs no generator's state
-            order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.data))
-            self.shuffled = self.data[torch.from_numpy(order).to(self.device)]
-            self.epoch = epoch
-        n = len(self.data)
-        return self.shuffled[batch * n // self.batches : (batch + 1) * n // self.batches]
+        return torch.bfloat16 if self.config.precision == "bfloat16" else None
+
+    def _noise_seed(self, run: Run) -> int:
+        # odd multipliers keep the triples apart; a generator is seeded with it in every step
+        mixed = (self.seed + 1) * 0x9E3779B97F4A7C15 + (run.config.seed + 1) * 0xBF58476D1CE4E5B9 + self.step
+        return mixed & (2**63 - 1)
+
+    def _resample(self) -> None:
+        states = self.source.probe(_RESAMPLING_ROWS, self.seed + self.step).states
+        states = self.normalization.apply(np.array(states, dtype=np.float32, order="C"))
+        for run in self.runs:
+            run.resample(states, np.random.default_rng([self.seed, run.config.seed, self.step, 0x2E5A]))
 
     def _write_log(self) -> None:
-        steps = (self.step - 1) % self.log_every + 1
-        total = self.probe.square().sum()
+        steps = (self.step - 1) % self._log_every + 1
         for run in self.runs:
-            parameters = run.architecture.weights(run.parameters)
-            codes = run.architecture.activate(self.probe @ parameters["W_enc"] + parameters["b_enc"])
-            error = codes @ parameters["W_dec"] + parameters["b_dec"] - self.probe
-            values = {
-                "loss": run.loss / steps,
-                "fvu": error.square().sum() / total.clamp_min(1e-12),
-                "l0": (codes > 0).sum() / len(codes),
-                "silent": run.silent.float().mean(),
-            }
-            self.log += [LogRow(self.step, run.config.name, name, float(value)) for name, value in values.items()]
+            loss = float(run.loss) / steps
             run.loss.zero_()
+            for name, value in {"loss": loss, **run.measure(self._probe)}.items():
+                self.log.append(LogRow(self.step, run.config.name, name, value))
+            if loss < run.best * (1 - self.config.min_improvement):
+                run.best, run.best_step = loss, self.step
+        patience = self.config.patience * self.steps
+        if patience and all(self.step - run.best_step >= patience for run in self.runs):
+            self.schedule.leave_plateau(self.step)
 
     def folded(self) -> list[FoldedSae]:
-        """The runs' autoencoders of raw states."""
+        """The runs' autoencoders of raw states.
+
+        Raises:
+            SaeError: a run diverged.
+        """
         folded = []
         for run in self.runs:
-            weights = run.architecture.weights(run.parameters)
-            arrays = {name: tensor.cpu().numpy() for name, tensor in weights.items()}
-            metadata = {"lr": run.config.lr, "seed": run.config.seed, "steps": self.step, "order_seed": self.seed}
-            folded.append(FoldedSae.fold(run.config.architecture, arrays, *self.normalization, metadata=metadata))
+            weights = run.weights()
+            if not all(np.isfinite(array).all() for array in weights.values()):
+                raise SaeError("the training diverged", where=run.config.name, hint="a lower learning rate, or auto")
+            # what never varied says nothing, and is known
+            weights["W_enc"][self._constant] = 0.0
+            weights["W_dec"][:, self._constant] = 0.0
+            weights["b_dec"][self._constant] = 0.0
+            metadata = {
+                "run": run.config.name,
+                "lr": run.config.lr,
+                "seed": run.config.seed,
+                "steps": self.step,
+                "order_seed": self.seed,
+            }
+            folded.append(FoldedSae.fold(run.config.architecture, weights, *self.normalization, metadata=metadata))
         return folded
 
-    def _tensors(self) -> "dict[str, torch.Tensor]":
-        tensors: dict[str, torch.Tensor] = {}
-        for i, run in enumerate(self.runs):
-            tensors |= {f"{i}.silent": run.silent, f"{i}.fired": run.fired, f"{i}.loss": run.loss}
-            for name, parameter in run.parameters.items():
-                tensors[f"{i}.{name}"] = parameter
-                for key, value in self.optimizer.state[parameter].items():
-                    tensors[f"{i}.{name}.{key}"] = value
-        return tensors
-
-    def state(self, fingerprint: str) -> TrainerState:
-        """What `restore` needs."""
-        arrays = {name: tensor.cpu().numpy() for name, tensor in self._tensors().items()}
-        return TrainerState(self.step, fingerprint, list(self.log), arrays)
+    def save(self, folder: Path, fingerprint: str) -> None:
+        """Saves the folded autoencoders and what `restore` needs."""
+        for i, sae in enumerate(self.folded()):
+            sae.save(folder / FOLDED / f"sae-{i}")
+        arrays = {
+            f"{i}.{name}": tensor.cpu().numpy()
+            for i, run in enumerate(self.runs)
+            for name, tensor in run.tensors().items()
+        }
+        best = [(run.best, run.best_step) for run in self.runs]
+        TrainerState(self.step, fingerprint, list(self.log), arrays, self.schedule.falls_from, best).save(folder)
 
     def restore(self, saved: TrainerState) -> None:
         """Goes on from a saved state."""
-        import torch
-
         self.step, self.log = saved.step, list(saved.log)
+        self.schedule.falls_from = saved.falls_from
         for i, run in enumerate(self.runs):
-            for name, parameter in run.parameters.items():
-                parameter.copy_(torch.from_numpy(saved.tensors[f"{i}.{name}"]))
-                moments: Sequence[str] = ("step", "exp_avg", "exp_avg_sq")
-                self.optimizer.state[parameter] = {
-                    key: torch.from_numpy(saved.tensors[f"{i}.{name}.{key}"].copy()).to(self.device) for key in moments
-                }
-            run.silent = torch.from_numpy(saved.tensors[f"{i}.silent"].copy()).to(self.device)
-            run.fired = torch.from_numpy(saved.tensors[f"{i}.fired"].copy()).to(self.device)
-            run.loss = torch.from_numpy(saved.tensors[f"{i}.loss"].copy()).to(self.device)
-            run.find_dead()
+            prefix = f"{i}."
+            own = {name.removeprefix(prefix): a for name, a in saved.tensors.items() if name.startswith(prefix)}
+            run.restore(own, saved.step)
+            run.best, run.best_step = saved.best[i]
 
 
 def _device(name: str) -> "torch.device":

@@ -30,18 +30,22 @@ class LogRow(NamedTuple):
 class TrainerState:
     """Everything that the rest of a training depends on after `step` steps.
 
-    `fingerprint` identifies configuration and data; tensors are parameters, Adam's moments, firing marks and sums.
+    `fingerprint` identifies configuration and data; tensors are parameters, Adam's moments, firing marks and sums;
+    `falls_from` is the schedule's, `best` has each run's lowest loss and the step of it.
     """
 
     step: int
     fingerprint: str
     log: list[LogRow]
     tensors: Mapping[str, npt.NDArray[Any]]
+    falls_from: int
+    best: list[tuple[float, int]]
 
     def save(self, folder: Path) -> None:
         """Replaces the folder's state atomically."""
         folder.mkdir(parents=True, exist_ok=True)
         header = {"step": self.step, "fingerprint": self.fingerprint, "log": self.log}
+        header |= {"falls_from": self.falls_from, "best": self.best}
         # one metadata key only: safetensors writes several in no fixed order
         content = save_tensors(
             {name: np.ascontiguousarray(value) for name, value in self.tensors.items()},
@@ -74,4 +78,6 @@ class TrainerState:
                 where=str(path),
                 hint="use another checkpoint folder, or delete it to start over",
             )
-        return cls(header["step"], fingerprint, [LogRow(*row) for row in header["log"]], tensors)
+        log = [LogRow(*row) for row in header["log"]]
+        best = [(float(loss), int(step)) for loss, step in header["best"]]
+        return cls(header["step"], fingerprint, log, tensors, header["falls_from"], best)

@@ -7,13 +7,14 @@ import polars as pl
 import pyarrow as pa
 
 from narrative_dag.config import CycleConfig
+from narrative_dag.sae.experiment import PAGE_FILE, PICTURE_FILE, save_saes, trained_runs
 from narrative_dag.stages.result import Progress, StageResult, silent, training_log
 
 
 def train_saes(
     config: CycleConfig, cycle: str, rollouts: pa.Table, out: Path, work: Path, progress: Progress = silent
 ) -> StageResult:
-    """Train every run of `config.sae` in one pass and write them as `sae-0`, `sae-1`, ...
+    """Train every run of `config.sae` in one pass and write them as `sae-0`, `sae-1`, ..., with a page on them.
 
     Args:
         config: the runs, and how many states they see at most (whole playthroughs are drawn).
@@ -26,18 +27,30 @@ def train_saes(
     Raises:
         SaeError: there are no states, or they cannot be split into training and test playthroughs.
     """
+    from narrative_dag.report.sae_comparison import Comparison, compared_runs, pair_matrix, pca_points, shared_settings
+    from narrative_dag.report.sae_page import comparison_page, picture
     from narrative_dag.sae.rollouts import train_on_rollouts
 
     seed = config.seed_of(cycle, "sae")
+    sample = sample_playthroughs(rollouts, config.sae_states, seed)
     trained = train_on_rollouts(
-        sample_playthroughs(rollouts, config.sae_states, seed),
+        sample,
         config.sae,
         seed,
         checkpoint_dir=work,
         progress=lambda done, total: progress("train autoencoders", done, total),
     )
-    for i, sae in enumerate(trained.saes):
-        sae.save(out / f"sae-{i}")
+    save_saes(trained.saes, out)
+    runs = trained_runs(config.sae.runs, trained.saes)
+    comparison = Comparison(
+        title=f"Autoencoders of {cycle}",
+        facts={"states": len(sample), "held out": trained.metrics[0].rows, **shared_settings(config.sae)},
+        runs=compared_runs(runs, trained.metrics, trained.log),
+        mcc=pair_matrix(trained.mcc, len(runs)),
+        oracles={"PCA": pca_points(trained.metrics)},
+    )
+    (out / PAGE_FILE).write_text(comparison_page(comparison))
+    (out / PICTURE_FILE).write_text(picture(comparison))
     means = {
         name: float(np.mean([getattr(metrics, name) for metrics in trained.metrics]))
         for name in ("fvu", "fvu_scaled", "fvu_pca", "l0", "dead_share")

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from narrative_dag.affordances.catalog import feature_tables
 from narrative_dag.config import CycleConfig
-from narrative_dag.reward.bundle import load_saes
+from narrative_dag.sae.experiment import load_saes
 from narrative_dag.states.encoder import dimension_names
 from narrative_dag.tables import TABLES
 

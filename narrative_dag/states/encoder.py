@@ -1,12 +1,16 @@
 """The state vector: a pure, versioned function of the state of play, the same for every storyworld.
 
 It never looks at options, gates or availability: what is open on a page cannot leak into the vector that predicts it.
-Numbers are clipped to [-BOUND, BOUND] (imported storyworlds may leave [-1, 1]), everything else lies in [0, 1].
+
+It is made to be taken apart by a sparse autoencoder: most dimensions are signed and rest at 0, so that each of them
+holds two directions a dictionary can find, up and down; the others are graded codes in [0, 1]. docs/sae/
+storyworld-states.md has what was measured. Imported storyworlds may leave [-1, 1]: numbers are clipped to
+[-BOUND, BOUND].
 """
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,51 +21,47 @@ from narrative_dag.storyworld.engine import State
 from narrative_dag.storyworld.model import Key, Storyworld
 from narrative_dag.tables import STATE_DIMENSIONS
 
-ENCODER_VERSION = "1"
+ENCODER_VERSION = "2"
 """Changes whenever a dimension changes its meaning."""
 
-BOUND = 2.0
+BOUND = 1.0
 """Bound of every number in the vector; a NaN becomes 0."""
 
 CHARACTER_SLOTS = 4
-HASHED_DIMENSIONS = 16
 SPOOL_SLOTS = 8
 ENCOUNTER_SLOTS = 12
-TURNS = (1, 2, 3, 5, 8)
-"""Last turns of the turn buckets; one more bucket takes the rest."""
+TURN_CENTRES = (1, 2, 4, 8, 16, 32)
+"""Turns at which one turn dimension is 1 and the others are 0; between two of them both share, by the logarithm."""
 
 # first dimension of each part, in the order of `dimension_names`
 PROPERTIES = len(SHARED_PROPERTIES)
 VALUES = 0
-MEAN = VALUES + CHARACTER_SLOTS * PROPERTIES
-LOWEST = MEAN + PROPERTIES
-HIGHEST = LOWEST + PROPERTIES
-PERCEIVED = HIGHEST + PROPERTIES
-HASHED = PERCEIVED + PROPERTIES
-PRESENT = HASHED + HASHED_DIMENSIONS
-TURN = PRESENT + CHARACTER_SLOTS
-SPOOLS = TURN + 2 + len(TURNS) + 1
-CURRENT = SPOOLS + SPOOL_SLOTS + 1
+PERCEIVED = VALUES + CHARACTER_SLOTS * PROPERTIES
+NUMBERS = PERCEIVED + CHARACTER_SLOTS * (CHARACTER_SLOTS - 1)
+"""How many dimensions hold numbers; as many more, from here on, hold how far those have moved since the start."""
+CHANGES = NUMBERS
+TURN = CHANGES + NUMBERS
+SPOOLS = TURN + len(TURN_CENTRES)
+CURRENT = SPOOLS + SPOOL_SLOTS
 SEEN = CURRENT + ENCOUNTER_SLOTS
 HISTORY = SEEN + ENCOUNTER_SLOTS
 
 
 def dimension_names() -> list[str]:
-    """The name of every dimension, in order; unique."""
+    """The name of every dimension, in order; unique. A `~` stands for the names that are hashed to the same place."""
     slots = range(CHARACTER_SLOTS)
-    buckets = [f"to_{last}" for last in TURNS] + [f"after_{TURNS[-1]}"]
+    traits = [f"{slot}.{name}~" for slot in slots for name in SHARED_PROPERTIES]
+    pairs = [f"{slot}.{other}" for slot in slots for other in slots if slot != other]
     return [
-        *(f"value.{slot}.{name}" for slot in slots for name in SHARED_PROPERTIES),
-        *(f"{part}.{name}" for part in ("mean", "lowest", "highest", "perceived") for name in SHARED_PROPERTIES),
-        *(f"other.{i}" for i in range(HASHED_DIMENSIONS)),
-        *(f"present.{slot}" for slot in slots),
-        *("turn.log", "turn.per_encounter"),
-        *(f"turn.{bucket}" for bucket in buckets),
+        *(f"value.{trait}" for trait in traits),
+        *(f"perceived.{pair}" for pair in pairs),
+        *(f"value_change.{trait}" for trait in traits),
+        *(f"perceived_change.{pair}" for pair in pairs),
+        *(f"turn.{centre}" for centre in TURN_CENTRES),
         *(f"spool.{i}" for i in range(SPOOL_SLOTS)),
-        "spools.active",
         *(f"encounter.{i}" for i in range(ENCOUNTER_SLOTS)),
         *(f"seen.{i}" for i in range(ENCOUNTER_SLOTS)),
-        *("history.seen", "history.revisits", "history.moved"),
+        *("history.revisits", "history.moved"),
     ]
 
 
@@ -72,48 +72,51 @@ def clip(value: float) -> float:
     return min(max(value, -BOUND), BOUND)
 
 
-def turn_bucket(turn: int) -> int:
-    """The bucket of a turn, from 0."""
-    return sum(turn > last for last in TURNS)
+def turn_code(turn: int) -> list[float]:
+    """The turn dimensions: hat functions of log2(turn) about the centres, sum 1; turns after the last one are alike."""
+    position = min(math.log2(max(turn, 1)), len(TURN_CENTRES) - 1.0)
+    return [max(0.0, 1.0 - abs(position - i)) for i in range(len(TURN_CENTRES))]
+
+
+def fold_sizes(count: int, slots: int) -> list[int]:
+    """How many of `count` things in a row share each slot, when thing i goes to slot i modulo `slots`."""
+    return [len(range(i, count, slots)) for i in range(slots)]
 
 
 class Member(NamedTuple):
-    """A variable, the dimension of its own (-1: none) and its clipped starting number."""
+    """A variable and its clipped starting number."""
 
     key: Key
-    own: int
     start: float
 
 
 class Group(NamedTuple):
-    """The variables whose mean is one dimension; `shared` is the shared property whose extremes they make, or -1."""
+    """The variables whose mean is one dimension."""
 
     dimension: int
-    shared: int
     members: tuple[Member, ...]
 
 
 class Encoder:
     """Encodes states of one storyworld; dimensions mean the same for all storyworlds.
 
-    * `value.SLOT.PROPERTY`: number of the character in that place of the file (first four characters).
-    * `mean`, `lowest`, `highest`: over all characters that have the property; `perceived`: mean over what characters
-      think of others (keyrings of two or more keys).
-    * `other.I`: mean of the numbers hashed there: properties outside the vocabulary, by character place and name.
-    * `present.SLOT`: the storyworld has that character.
-    * `turn`: log(1 + turn) / log(61), turn over twice the encounters (both at most 1), and one bucket of six.
-    * `spool.I`: the spool in that place is active; `spools.active`: share of active spools.
+    * `value.SLOT.PROPERTY~`: mean of the numbers of the characters whose place in the file is SLOT, modulo 4, under
+      that name of the shared vocabulary or any other name that is hashed to its place.
+    * `perceived.SLOT.OTHER`: mean of what a character at SLOT thinks of one at OTHER, whatever the property (keyrings
+      of two or more keys); a place that coincides with the character's own counts as the next one.
+    * `value_change`, `perceived_change`: the same for the numbers' distances from the start.
+    * `turn.CENTRE`: see `turn_code`.
+    * `spool.I`: share of the spools at places I, I + 8, ... that are active.
     * `encounter.I`: the player stands on an encounter whose position modulo 12 is I; `seen.I`: share of those entered.
-    * `history`: share of encounters seen; share of turns that were revisits; mean absolute change of the numbers.
+    * `history`: share of turns that were revisits; mean absolute change of the numbers.
 
     Args:
         world: the storyworld whose states come.
 
     Attributes:
         world: that storyworld.
-        collisions: starting variables hashed to a dimension that an earlier, differently named one occupies.
-        encounters: number of encounters, at least 1.
-        shares: what an encounter that was seen adds to each dimension of `seen`.
+        collisions: starting variables that share a dimension with an earlier one.
+        spool_sizes, encounter_sizes: how many spools and encounters share each dimension.
     """
 
     def __init__(self, world: Storyworld) -> None:
@@ -123,11 +126,10 @@ class Encoder:
         self._names = {p.id: p.name for p in world.properties}
         self._vocabulary = {name.casefold(): i for i, name in enumerate(SHARED_PROPERTIES)}
         self._spools = [spool.id for spool in world.spools]
-        self.encounters = max(1, len(world.encounters))
-        folded = [len(range(i, len(world.encounters), ENCOUNTER_SLOTS)) for i in range(ENCOUNTER_SLOTS)]
-        self.shares = [1.0 / count if count else 0.0 for count in folded]
+        self.spool_sizes = fold_sizes(len(self._spools), SPOOL_SLOTS)
+        self.encounter_sizes = fold_sizes(len(world.encounters), ENCOUNTER_SLOTS)
         self._groups = self.groups(self._initial)
-        self.collisions = self._count_collisions()
+        self.collisions = len(self._initial) - len(self._groups)
 
     def encode(self, state: State, page_encounter: int) -> npt.NDArray[np.float32]:
         """The vector of a state.
@@ -141,23 +143,12 @@ class Encoder:
         """
         vector = [0.0] * STATE_DIMENSIONS
         self._numbers(state, vector)
-        for slot in range(min(CHARACTER_SLOTS, len(self._slots))):
-            vector[PRESENT + slot] = 1.0
-        self._turn(state.turn, vector)
-        active = 0
-        for i, spool in enumerate(self._spools):
-            if spool in state.active_spools:
-                active += 1
-                if i < SPOOL_SLOTS:
-                    vector[SPOOLS + i] = 1.0
-        vector[SPOOLS + SPOOL_SLOTS] = active / len(self._spools) if self._spools else 0.0
+        vector[TURN:SPOOLS] = turn_code(state.turn)
+        active = (i for i, spool in enumerate(self._spools) if spool in state.active_spools)
+        vector[SPOOLS:CURRENT] = _shares(active, self.spool_sizes)
         vector[CURRENT + page_encounter % ENCOUNTER_SLOTS] = 1.0
-        for encounter in state.encounters:
-            slot = encounter % ENCOUNTER_SLOTS
-            vector[SEEN + slot] += self.shares[slot]
-        seen = len(state.encounters)
-        vector[HISTORY] = seen / self.encounters
-        vector[HISTORY + 1] = (state.turn - seen) / max(1, state.turn)
+        vector[SEEN:HISTORY] = _shares(state.encounters, self.encounter_sizes)
+        vector[HISTORY] = (state.turn - len(state.encounters)) / max(1, state.turn)
         return np.array(vector, dtype=np.float32)
 
     def _numbers(self, state: State, vector: list[float]) -> None:
@@ -168,22 +159,18 @@ class Encoder:
             groups = self._groups
         moved = 0.0
         for group in groups:
-            total = distance = 0.0
-            lowest, highest = BOUND, -BOUND
-            for key, own, start in group.members:
+            total = change = distance = 0.0
+            for key, start in group.members:
                 raw = numbers[key]
                 value = raw if -BOUND <= raw <= BOUND else clip(raw)
                 total += value
+                change += value - start
                 distance += abs(value - start)
-                lowest, highest = min(lowest, value), max(highest, value)
-                if own >= 0:
-                    vector[own] = value
             vector[group.dimension] = total / len(group.members)
+            vector[CHANGES + group.dimension] = clip(change / len(group.members))
             moved += distance
-            if group.shared >= 0:
-                vector[LOWEST + group.shared], vector[HIGHEST + group.shared] = lowest, highest
         if numbers:
-            vector[HISTORY + 2] = min(moved / len(numbers), 1.0)
+            vector[HISTORY + 1] = min(moved / len(numbers), 1.0)
 
     def groups(self, keys: Iterable[Key]) -> tuple[Group, ...]:
         """The variables by the dimension that holds their mean, in the order of the dimensions; members in order.
@@ -192,44 +179,31 @@ class Encoder:
         """
         members: dict[int, list[Member]] = {}
         for key in keys:
-            slot, shared, other = self._place(key)
-            dimension = HASHED + other if other >= 0 else PERCEIVED + shared if slot < 0 else MEAN + shared
-            own = VALUES + slot * PROPERTIES + shared if 0 <= slot < CHARACTER_SLOTS else -1
-            members.setdefault(dimension, []).append(Member(key, own, clip(self._initial.get(key, 0.0))))
-        return tuple(
-            Group(dimension, dimension - MEAN if dimension < MEAN + PROPERTIES else -1, tuple(members[dimension]))
-            for dimension in sorted(members)
-        )
+            members.setdefault(self._dimension(key), []).append(Member(key, clip(self._initial.get(key, 0.0))))
+        return tuple(Group(dimension, tuple(members[dimension])) for dimension in sorted(members))
 
-    def _place(self, key: Key) -> tuple[int, int, int]:
-        """(character slot or -1 for a perception, shared property, hashed dimension or -1)."""
+    def _dimension(self, key: Key) -> int:
         character, keyring = key
+        slot = self._slot(character)
+        if len(keyring) > 1:
+            other = self._slot(keyring[1])
+            if other == slot:
+                other = (slot + 1) % CHARACTER_SLOTS
+            return PERCEIVED + slot * (CHARACTER_SLOTS - 1) + (other if other < slot else other - 1)
         property_id = keyring[0] if keyring else ""
-        shared = self._vocabulary.get(self._names.get(property_id, property_id).casefold(), -1)
-        if shared >= 0:
-            return (self._slots.get(character, CHARACTER_SLOTS) if len(keyring) == 1 else -1, shared, -1)
-        digest = hashlib.sha256(self._hashed_name(key).encode()).digest()
-        return (-1, -1, int.from_bytes(digest[:4], "big") % HASHED_DIMENSIONS)
+        name = self._names.get(property_id, property_id).casefold()
+        trait = self._vocabulary.get(name)
+        if trait is None:
+            trait = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % PROPERTIES
+        return VALUES + slot * PROPERTIES + trait
 
-    def _hashed_name(self, key: Key) -> str:
-        character, keyring = key
-        property_id = keyring[0] if keyring else ""
-        depth = "perceived" if len(keyring) > 1 else "own"
-        return f"{self._slots.get(character, -1)}/{self._names.get(property_id, property_id)}/{depth}"
+    def _slot(self, character: str) -> int:
+        return self._slots.get(character, 0) % CHARACTER_SLOTS
 
-    def _count_collisions(self) -> int:
-        occupied: dict[int, str] = {}
-        collided: set[str] = set()
-        for key in sorted(self._initial):
-            other = self._place(key)[2]
-            if other >= 0 and occupied.setdefault(other, self._hashed_name(key)) != self._hashed_name(key):
-                collided.add(self._hashed_name(key))
-        return len(collided)
 
-    def turns(self, turn: int) -> tuple[float, float]:
-        """`turn.log` and `turn.per_encounter`."""
-        return min(math.log1p(turn) / math.log(61.0), 1.0), min(turn / (2.0 * self.encounters), 1.0)
-
-    def _turn(self, turn: int, vector: list[float]) -> None:
-        vector[TURN : TURN + 2] = self.turns(turn)
-        vector[TURN + 2 + turn_bucket(turn)] = 1.0
+def _shares(positions: Iterable[int], sizes: Sequence[int]) -> list[float]:
+    """The share of each slot's places that are among `positions`; 0 for a slot without places."""
+    counts = [0] * len(sizes)
+    for position in positions:
+        counts[position % len(sizes)] += 1
+    return [count / size if size else 0.0 for count, size in zip(counts, sizes, strict=True)]

@@ -1,5 +1,6 @@
 """The state vector, compiled: what `Encoder.encode` computes, from a frame of the simulator."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,23 +23,25 @@ from narrative_dag.storyworld.simulator.memory import (
 from narrative_dag.storyworld.simulator.program import Program
 from narrative_dag.tables import STATE_DIMENSIONS
 
-_LOWEST, _HIGHEST = definition.LOWEST, definition.HIGHEST
-_PRESENT, _TURN = definition.PRESENT, definition.TURN
+_CHANGES, _TURN = definition.CHANGES, definition.TURN
 _SPOOLS, _CURRENT, _SEEN, _HISTORY = definition.SPOOLS, definition.CURRENT, definition.SEEN, definition.HISTORY
-_SPOOL_SLOTS, _ENCOUNTER_SLOTS = definition.SPOOL_SLOTS, definition.ENCOUNTER_SLOTS
+_TURN_CODES, _SPOOL_SLOTS, _ENCOUNTER_SLOTS = _SPOOLS - _TURN, definition.SPOOL_SLOTS, definition.ENCOUNTER_SLOTS
 
-# header of the places: how many there are (N_), and where a list begins in the places (P_) or in the numbers (F_)
-N_GROUPS, N_CHARACTERS, N_SPOOLS, N_ENCOUNTERS, SEEN_FLAGS, P_MEMBERS, P_SPOOLS, F_SHARES, F_TURNS, MOST = range(10)
-HEADER = 10
+# header of the places: how many there are (N_), where a list begins in the places (P_) or in the numbers (F_), and how
+# many more than the most that share a slot (W_)
+N_GROUPS, N_SPOOLS, N_ENCOUNTERS, SEEN_FLAGS, P_MEMBERS, P_SPOOLS, F_SPOOLS, F_SEEN, F_TURNS, W_SPOOLS, W_SEEN = range(
+    11
+)
+HEADER = 11
 
 _MISSING = 0x7FFDFFFFFFFFFFFF
 """Bits that no number has, for one that does not exist: a NaN that no operation makes."""
 
-# a group: its dimension, its shared property (-1: none), how many members it has
-G_STRIDE = 3
+# a group: its dimension, how many members it has
+G_STRIDE = 2
 
-# a member: word of its number, word of its presence flag (-1: always there), dimension of its own (-1: none)
-M_STRIDE = 3
+# a member: word of its number, word of its presence flag (-1: always there)
+M_STRIDE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,8 @@ class EncodingTables:
 
     Attributes:
         places: int32: the header, the groups, their members one after another, the word of each spool's flag.
-        numbers: float64: each member's clipped starting number; the value of `seen` by dimension and encounters seen,
-            shape (ENCOUNTER_SLOTS, MOST); by turn the two turn dimensions and the dimension of its bucket.
+        numbers: float64: each member's clipped starting number; the value of `spool` by dimension and active spools,
+            that of `seen` by dimension and encounters seen; the turn dimensions by turn.
     """
 
     places: NDArray[np.int32]
@@ -75,25 +78,29 @@ def encoding_tables(program: Program, most_turns: int) -> EncodingTables:
     groups = encoder.groups((*world.initial, *sorted(created)))
     members = [member for group in groups for member in group.members]
     flag_of = {spool: program.spool_flags + i for i, spool in enumerate(program.spools)}
-    most = -(-encoder.encounters // _ENCOUNTER_SLOTS) + 1
-    # by repeated addition, as the encoder does it
-    shares = np.zeros((_ENCOUNTER_SLOTS, most))
-    np.cumsum(np.repeat(np.array([encoder.shares]).T, most - 1, axis=1), axis=1, out=shares[:, 1:])
-    turns = [(*encoder.turns(turn), _TURN + 2.0 + definition.turn_bucket(turn)) for turn in range(most_turns + 1)]
+    active, seen = _shares(encoder.spool_sizes), _shares(encoder.encounter_sizes)
     places = [0] * HEADER
-    places[N_GROUPS], places[N_SPOOLS] = len(groups), len(world.spools)
-    places[N_CHARACTERS] = min(definition.CHARACTER_SLOTS, len(world.characters))
-    places[N_ENCOUNTERS], places[SEEN_FLAGS], places[MOST] = len(world.encounters), program.seen_flags, most
+    places[N_GROUPS], places[N_SPOOLS], places[N_ENCOUNTERS] = len(groups), len(world.spools), len(world.encounters)
+    places[SEEN_FLAGS] = program.seen_flags
+    places[W_SPOOLS], places[W_SEEN] = active.shape[1], seen.shape[1]
     for group in groups:
-        places += (group.dimension, group.shared, len(group.members))
+        places += (group.dimension, len(group.members))
     places[P_MEMBERS] = len(places)
     for member in members:
-        places += (words[member.key], flags.get(member.key, -1), member.own)
+        places += (words[member.key], flags.get(member.key, -1))
     places[P_SPOOLS] = len(places)
     places += (flag_of[spool.id] for spool in world.spools)
-    places[F_SHARES], places[F_TURNS] = len(members), len(members) + shares.size
     starts = [member.start for member in members]
-    return EncodingTables(np.array(places, np.int32), np.concatenate([starts, shares.ravel(), np.ravel(turns)]))
+    turns = [definition.turn_code(turn) for turn in range(most_turns + 1)]
+    parts = [np.array(starts), active.ravel(), seen.ravel(), np.ravel(turns)]
+    places[F_SPOOLS], places[F_SEEN], places[F_TURNS] = np.cumsum([part.size for part in parts[:-1]]).tolist()
+    return EncodingTables(np.array(places, np.int32), np.concatenate(parts))
+
+
+def _shares(sizes: Sequence[int]) -> NDArray[np.float64]:
+    """By slot, and how many of its things count, the share that they are; shape [slots, largest size + 1]."""
+    counts, most = np.arange(max(sizes) + 1.0), np.maximum(np.array([sizes]).T, 1)
+    return np.asarray(counts / most)
 
 
 @inlined
@@ -110,39 +117,30 @@ def encode(frame: Address, places: Address, numbers: Address, memory: Address, o
     if before == 0:
         for i in range(_TURN):
             put_single(out, i, 0.0)
-        for i in range(code_at(places, N_CHARACTERS)):
-            put_single(out, _PRESENT + i, 1.0)
     else:
         copy_words(out, before, _TURN // 2)
-    for i in range(_TURN, STATE_DIMENSIONS):
+    for i in range(_SPOOLS, STATE_DIMENSIONS):
         put_single(out, i, 0.0)
     moved, existing = _encode_numbers(frame, places, numbers, memory, out, before == 0)
     if existing > 0:
-        put_single(out, _HISTORY + 2, min(moved / existing, 1.0))
+        put_single(out, _HISTORY + 1, min(moved / existing, 1.0))
     turn = word_at(frame, layout.TURN)
-    turns = code_at(places, F_TURNS) + 3 * turn
-    put_single(out, _TURN, number_at(numbers, turns))
-    put_single(out, _TURN + 1, number_at(numbers, turns + 1))
-    put_single(out, int(number_at(numbers, turns + 2)), 1.0)
-    _encode_spools(frame, places, out)
+    turns = code_at(places, F_TURNS) + _TURN_CODES * turn
+    for i in range(_TURN_CODES):
+        put_single(out, _TURN + i, number_at(numbers, turns + i))
+    _encode_spools(frame, places, numbers, out)
     put_single(out, _CURRENT + word_at(frame, layout.PAGE) % _ENCOUNTER_SLOTS, 1.0)
     met = _encode_seen(frame, places, numbers, out)
-    put_single(out, _HISTORY, met / code_at(places, N_ENCOUNTERS))
-    put_single(out, _HISTORY + 1, (turn - met) / turn)
+    put_single(out, _HISTORY, (turn - met) / turn)
 
 
 @inlined
 def _encode_group(
-    places: Address, numbers: Address, memory: Address, out: Address, group: int, first: int, last: int, result: int
+    places: Address, numbers: Address, memory: Address, out: Address, dimension: int, first: int, last: int, result: int
 ) -> None:
     """Write what the numbers of a group decide, and to the memory how far they moved and how many exist."""
-    total, distance, lowest, highest = 0.0, 0.0, BOUND, -BOUND
+    total, change, distance = 0.0, 0.0, 0.0
     count = 0
-    members = code_at(places, P_MEMBERS)
-    for i in range(first, last):
-        own = code_at(places, members + M_STRIDE * i + 2)
-        if own >= 0 and word_at(memory, i) == _MISSING:
-            put_single(out, own, 0.0)
     for i in range(first, last):
         if word_at(memory, i) != _MISSING:
             count += 1
@@ -150,23 +148,12 @@ def _encode_group(
             if not -BOUND <= value <= BOUND:
                 value = 0.0 if value != value else BOUND if value > 0.0 else -BOUND
             total += value
+            change += value - number_at(numbers, i)
             distance += abs(value - number_at(numbers, i))
-            if value < lowest:
-                lowest = value
-            if value > highest:
-                highest = value
-            own = code_at(places, members + M_STRIDE * i + 2)
-            if own >= 0:
-                put_single(out, own, value)
-    if count == 0:
-        lowest, highest = 0.0, 0.0
     put_number(memory, result, distance)
     put_word(memory, result + 1, count)
-    put_single(out, code_at(places, group), total / max(1, count))
-    shared = code_at(places, group + 1)
-    if shared >= 0:
-        put_single(out, _LOWEST + shared, lowest)
-        put_single(out, _HIGHEST + shared, highest)
+    put_single(out, dimension, total / max(1, count))
+    put_single(out, _CHANGES + dimension, min(max(change / max(1, count), -BOUND), BOUND))
 
 
 @inlined
@@ -183,7 +170,7 @@ def _encode_numbers(
     moved, existing = 0.0, 0
     for g in range(groups):
         group = HEADER + G_STRIDE * g
-        last = start + code_at(places, group + 2)
+        last = start + code_at(places, group + 1)
         changed = anew
         for i in range(start, last):
             place = member + M_STRIDE * i
@@ -194,7 +181,7 @@ def _encode_numbers(
             changed |= bits != word_at(memory, i)
             put_word(memory, i, bits)
         if changed:
-            _encode_group(places, numbers, memory, out, group, start, last, remembered + 2 * g)
+            _encode_group(places, numbers, memory, out, code_at(places, group), start, last, remembered + 2 * g)
         moved += number_at(memory, remembered + 2 * g)
         existing += word_at(memory, remembered + 2 * g + 1)
         start = last
@@ -202,28 +189,27 @@ def _encode_numbers(
 
 
 @inlined
-def _encode_spools(frame: Address, places: Address, out: Address) -> None:
+def _encode_spools(frame: Address, places: Address, numbers: Address, out: Address) -> None:
+    """Write the shares of spools that are active."""
     first, count = code_at(places, P_SPOOLS), code_at(places, N_SPOOLS)
-    active = 0
-    for i in range(count):
-        if word_at(frame, code_at(places, first + i)) != 0:
-            active += 1
-            if i < _SPOOL_SLOTS:
-                put_single(out, _SPOOLS + i, 1.0)
-    if active > 0:
-        put_single(out, _SPOOLS + _SPOOL_SLOTS, active / count)
+    shares, width = code_at(places, F_SPOOLS), code_at(places, W_SPOOLS)
+    for slot in range(min(_SPOOL_SLOTS, count)):
+        active = 0
+        for i in range(slot, count, _SPOOL_SLOTS):
+            active += word_at(frame, code_at(places, first + i))
+        put_single(out, _SPOOLS + slot, number_at(numbers, shares + width * slot + active))
 
 
 @inlined
 def _encode_seen(frame: Address, places: Address, numbers: Address, out: Address) -> int:
     """Write the shares of encounters seen; returns how many were."""
     flags, encounters = code_at(places, SEEN_FLAGS), code_at(places, N_ENCOUNTERS)
-    shares, most = code_at(places, F_SHARES), code_at(places, MOST)
+    shares, width = code_at(places, F_SEEN), code_at(places, W_SEEN)
     met = 0
     for slot in range(min(_ENCOUNTER_SLOTS, encounters)):
         seen = 0
         for encounter in range(slot, encounters, _ENCOUNTER_SLOTS):
             seen += word_at(frame, flags + encounter)
         met += seen
-        put_single(out, _SEEN + slot, number_at(numbers, shares + most * slot + seen))
+        put_single(out, _SEEN + slot, number_at(numbers, shares + width * slot + seen))
     return met

@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from narrative_dag.kernel_cache import kernel
 from narrative_dag.states.encoding_kernel import encode
 from narrative_dag.storyworld.simulator import layout
 from narrative_dag.storyworld.simulator.frame import choose, start
-from narrative_dag.storyworld.simulator.memory import code_at, copy_words, kernel, word_at
+from narrative_dag.storyworld.simulator.memory import code_at, copy_words, word_at
 from narrative_dag.storyworld.simulator.play import NOVELTY, RECORDED, is_performable
 from narrative_dag.storyworld.simulator.streams import advanced, draw, first_counter, novelty_choice, uniform_choice
 from narrative_dag.tables import STATE_DIMENSIONS

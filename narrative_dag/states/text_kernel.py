@@ -10,7 +10,8 @@ from llvmlite import ir
 from numba import types
 from numpy.typing import NDArray
 
-from narrative_dag.storyworld.simulator.memory import instruction, kernel
+from narrative_dag.kernel_cache import kernel
+from narrative_dag.storyworld.simulator.memory import instruction
 
 _WORD = 8
 """Bytes that are copied at once; both buffers have that much room behind the last text."""

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import dagster as dg
+import numpy as np
 import pytest
 from small_worlds import REFUSED
 
@@ -9,6 +10,8 @@ from narrative_dag.cli import cycle as cycle_command
 from narrative_dag.errors import NarrativeError
 from narrative_dag.home import Home
 from narrative_dag.partitions import BOOTSTRAP, IMPORTED, STAGES, bootstrap_key, parents_of
+from narrative_dag.sae.experiment import PAGE_FILE, load_saes
+from narrative_dag.sae.rollouts import state_matrix
 from narrative_dag.stages.imports import read_refusals
 from narrative_dag.stages.result import silent
 from narrative_dag.tables import TABLES
@@ -175,6 +178,27 @@ def test_models_have_a_version_a_cycle_and_the_best_policy_is_champion(house):
     best = CYCLES[0] if scores[CYCLES[0]] >= scores[CYCLES[1]] else CYCLES[1]
     for model in MODELS.values():
         assert house.tracking.champion(model).tags["cycle"] == best
+
+
+def test_mlflow_loads_the_autoencoders_of_a_cycle_and_encodes_its_states(house, monkeypatch):
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", house.tracking.tracking_uri)
+    model = mlflow.pyfunc.load_model(f"models:/{MODELS['sae_checkpoint']}/1")
+    cycle = house.tracking.client().get_model_version(MODELS["sae_checkpoint"], "1").tags["cycle"]
+    states = state_matrix(house.warehouse.read("rollouts", cycle))
+    saes = load_saes(house.artifacts.path("sae_checkpoint", cycle))
+    for i, sae in enumerate(saes):
+        np.testing.assert_array_equal(model.predict(states, params={"sae": i}), sae.encode(states))
+
+
+def test_autoencoders_have_a_page_in_their_artefact_and_a_picture_in_dagster(house, instance):
+    for cycle in CYCLES:
+        assert (house.artifacts.path("sae_checkpoint", cycle) / PAGE_FILE).read_text().count("<figure>") >= 6
+    event = instance.get_latest_materialization_event(dg.AssetKey("sae_checkpoint"))
+    picture = event.asset_materialization.metadata["comparison"].value
+    assert "](data:image/svg+xml;base64," in picture
+    assert len(picture) < 150_000
 
 
 def test_a_query_walks_from_a_reward_to_the_text_the_states_and_the_features(catalog):

@@ -1,38 +1,39 @@
 """The written-out gradients are those of the loss that the configuration documents: central differences, float64."""
 
+import gradient_checks as checks
 import numpy as np
 import pytest
 import torch
 
+from narrative_dag.sae import linear
+from narrative_dag.sae.adam import EPSILON, Adam
+from narrative_dag.sae.architecture import Batch
 from narrative_dag.sae.registry import build
 from narrative_dag.sae.standard import StandardConfig
 from narrative_dag.sae.topk import TopKConfig
 
-D, K, ROWS = 7, 12, 9
-CONFIGS = [StandardConfig(k_features=K, l1=0.03, l2=0.02), TopKConfig(k_features=K, k=4)]
+K = 12
+CONFIGS = [
+    StandardConfig(k_features=K, l1=0.03, l2=0.02),
+    TopKConfig(k_features=K, k=4, tied=False),
+    TopKConfig(k_features=K, k=4, tied=True),
+]
 
 
-def parameters_and_batch(config, seed=0):
-    rng = np.random.default_rng(seed)
-    parameters = build(config).initial(D, seed)
-    parameters = {name: value.double() for name, value in parameters.items()}
-    # an encoder of its own and biases away from 0, so that no term vanishes by symmetry
-    parameters = {
-        name: value + 0.3 * torch.from_numpy(rng.normal(size=value.shape)) for name, value in parameters.items()
-    }
-    return parameters, torch.from_numpy(rng.normal(size=(ROWS, D)))
+def encoder(parameters):
+    return parameters.get("W_enc", parameters["W_dec"])
 
 
 def numpy_codes(config, parameters, x):
-    pre = x @ parameters["W_enc"] + parameters["b_enc"]
+    pre = x @ encoder(parameters).T + parameters["b_enc"]
     codes = np.maximum(pre, 0)
     if isinstance(config, TopKConfig):
         codes = codes * (pre >= np.sort(pre, axis=1)[:, -config.k][:, None])
-    return pre, codes
+    return codes
 
 
 def main_loss(config, parameters, x):
-    _, codes = numpy_codes(config, parameters, x)
+    codes = numpy_codes(config, parameters, x)
     loss = np.mean((codes @ parameters["W_dec"] + parameters["b_dec"] - x) ** 2)
     if isinstance(config, StandardConfig):
         loss += config.l1 * np.abs(codes).sum(axis=1).mean()
@@ -40,79 +41,124 @@ def main_loss(config, parameters, x):
     return loss
 
 
-def differences(loss, parameters, step=1e-6):
-    result = {}
-    for name, value in parameters.items():
-        gradient = np.zeros_like(value)
-        for index in np.ndindex(value.shape):
-            kept = value[index]
-            value[index] = kept + step
-            up = loss(parameters)
-            value[index] = kept - step
-            gradient[index] = (up - loss(parameters)) / (2 * step)
-            value[index] = kept
-        result[name] = gradient
-    return result
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.architecture)
+@pytest.mark.parametrize("config", CONFIGS, ids=repr)
 def test_gradients_match_finite_differences(config):
-    parameters, x = parameters_and_batch(config)
-    step = build(config).gradients(parameters, x)
-    arrays = {name: value.numpy().copy() for name, value in parameters.items()}
-    expected = differences(lambda p: main_loss(config, p, x.numpy()), arrays)
-    assert float(step.loss) == pytest.approx(main_loss(config, arrays, x.numpy()), rel=1e-10)
+    parameters, buffers, batch = checks.parameters_and_batch(config)
+    gradients, step = checks.gradients_of(config, parameters, buffers, batch)
+    arrays, x = checks.arrays_of(parameters), batch.x.numpy()
+    expected = checks.differences(lambda p: main_loss(config, p, x), arrays)
+    assert float(step.loss) == pytest.approx(main_loss(config, arrays, x), rel=1e-10)
+    assert set(gradients) == set(expected)
     for name, gradient in expected.items():
-        np.testing.assert_allclose(step.gradients[name].numpy(), gradient, atol=2e-8, err_msg=name)
-    _, codes = numpy_codes(config, arrays, x.numpy())
-    np.testing.assert_array_equal(step.fired.numpy(), (codes > 0).any(axis=0))
+        np.testing.assert_allclose(gradients[name], gradient, atol=2e-8, err_msg=name)
+    np.testing.assert_array_equal(step.fired.numpy(), (numpy_codes(config, arrays, x) > 0).any(axis=0))
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.architecture)
+@pytest.mark.parametrize("config", CONFIGS, ids=repr)
 def test_auxiliary_gradients_match_finite_differences_with_the_residual_held_fixed(config):
-    parameters, x = parameters_and_batch(config, seed=3)
+    parameters, buffers, batch = checks.parameters_and_batch(config, seed=3)
     dead, weight = torch.tensor([1, 4, 5, 8, 10]), 0.7
-    rule = build(config)
-    with_aux = rule.gradients(parameters, x, dead, weight)
-    without = rule.gradients(parameters, x)
-    arrays = {name: value.numpy().copy() for name, value in parameters.items()}
-    _, codes = numpy_codes(config, arrays, x.numpy())
-    residual = x.numpy() - codes @ arrays["W_dec"] - arrays["b_dec"]
-    most = D // 2
-    shift = (x.numpy() @ arrays["W_enc"][:, dead] + arrays["b_enc"][dead.numpy()]).max(axis=0)
+    with_aux, loss = checks.gradients_of(config, parameters, buffers, batch._replace(dead=dead, aux_weight=weight))
+    without, plain = checks.gradients_of(config, parameters, buffers, batch)
+    arrays, x = checks.arrays_of(parameters), batch.x.numpy()
+    residual = x - numpy_codes(config, arrays, x) @ arrays["W_dec"] - arrays["b_dec"]
+    most = checks.D // 2
+    shift = (x @ encoder(arrays)[dead].T + arrays["b_enc"][dead.numpy()]).max(axis=0)
 
     def auxiliary(p):
-        pre = x.numpy() @ p["W_enc"][:, dead] + p["b_enc"][dead]
+        pre = x @ encoder(p)[dead].T + p["b_enc"][dead]
         revived = np.exp(pre - shift) if isinstance(config, StandardConfig) else np.maximum(pre, 0)
         revived = revived * (revived >= np.sort(revived, axis=1)[:, -most][:, None])
         return weight * np.mean((revived @ p["W_dec"][dead] - residual) ** 2)
 
-    expected = differences(auxiliary, arrays)
-    assert float(with_aux.loss - without.loss) == pytest.approx(auxiliary(arrays), rel=1e-9)
+    expected = checks.differences(auxiliary, arrays)
+    assert float(loss.loss - plain.loss) == pytest.approx(auxiliary(arrays), rel=1e-9)
     for name, gradient in expected.items():
-        added = (with_aux.gradients[name] - without.gradients[name]).numpy()
-        np.testing.assert_allclose(added, gradient, atol=2e-8, err_msg=name)
+        np.testing.assert_allclose(with_aux[name] - without[name], gradient, atol=2e-8, err_msg=name)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.architecture)
-def test_projected_decoder_gradients_are_orthogonal_to_the_rows(config):
-    parameters, x = parameters_and_batch(config)
-    rule = build(config)
-    rule.constrain(parameters)
-    gradients = rule.gradients(parameters, x).gradients
-    rule.project(parameters, gradients)
-    np.testing.assert_allclose((gradients["W_dec"] * parameters["W_dec"]).sum(1).numpy(), 0, atol=1e-12)
-    np.testing.assert_allclose(parameters["W_dec"].norm(dim=1).numpy(), 1, atol=1e-12)
+@pytest.mark.parametrize("config", CONFIGS, ids=repr)
+@pytest.mark.parametrize("dead", [None, torch.tensor([0, 7, 90])])
+def test_sparse_kernels_compute_what_dense_products_do(config, dead, monkeypatch):
+    config = config.model_copy(update={"k_features": 96})
+    rng = np.random.default_rng(1)
+    parameters = build(config).initial(20, 2)
+    parameters["b_enc"] -= 0.6 + torch.rand(96)
+    # a row without any active feature
+    states = np.concatenate([rng.normal(size=(60, 20)), np.zeros((1, 20))]).astype(np.float32)
+    batch = Batch(torch.from_numpy(states), None, dead, 0.5)
+    calls = []
+    sparse = linear.Linear._sparse
+    monkeypatch.setattr(linear.Linear, "_sparse", lambda *args: calls.append(1) or sparse(*args))
+    few, step = checks.gradients_of(config, parameters, {}, batch)
+    monkeypatch.setattr(linear, "CROSSOVER", 0.0)
+    many, dense_step = checks.gradients_of(config, parameters, {}, batch)
+    assert calls == [1]
+    assert float(step.loss) == pytest.approx(float(dense_step.loss), rel=1e-5)
+    np.testing.assert_array_equal(step.fired, dense_step.fired)
+    for name, gradient in many.items():
+        np.testing.assert_allclose(few[name], gradient, atol=1e-6, err_msg=name)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.architecture)
+def test_products_in_bfloat16_are_close_to_those_in_float32():
+    config = TopKConfig(k_features=64, k=6)
+    parameters = build(config).initial(20, 2)
+    batch = Batch(torch.from_numpy(np.random.default_rng(1).normal(size=(60, 20)).astype(np.float32)))
+    exact, _ = checks.gradients_of(config, parameters, {}, batch)
+    narrow, _ = checks.gradients_of(config, parameters, {}, batch._replace(dtype=torch.bfloat16))
+    for name, gradient in exact.items():
+        assert narrow[name].dtype == np.float32
+        distance = np.linalg.norm(narrow[name] - gradient) / np.linalg.norm(gradient)
+        assert 0 < distance < 0.1
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=repr)
 def test_training_and_inference_rules_agree(config):
     pre = np.random.default_rng(1).normal(size=(50, K)).astype(np.float32)
     rule = build(config)
-    np.testing.assert_array_equal(rule.activate(torch.from_numpy(pre)).numpy(), rule.infer(pre, {}))
+    codes = rule.infer(pre, {})
+    np.testing.assert_array_equal(rule.activate(torch.from_numpy(pre), {}).numpy(), codes)
+    np.testing.assert_array_equal(np.where((pre > 0) & (pre >= rule.floors(pre, {})[:, None]), pre, 0), codes)
 
 
 def test_topk_keeps_the_k_largest_positive_ones():
     pre = np.array([[3.0, -1.0, 2.0, 1.0], [-3.0, -1.0, -2.0, 0.5]], dtype=np.float32)
     codes = build(TopKConfig(k_features=4, k=2)).infer(pre, {})
     np.testing.assert_array_equal(codes, [[3, 0, 2, 0], [0, 0, 0, 0.5]])
+
+
+@pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+)
+def test_adam_is_torch_s_with_the_gradient_along_unit_rows_dropped(device):
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*shape):
+        return torch.randn(*shape, generator=generator).to(device)
+
+    parameters = {"W": random(6, 5), "V": random(6, 5), "b": random(5)}
+    parameters["W"] /= parameters["W"].norm(dim=1, keepdim=True)
+    gradients = {name: torch.zeros_like(value) for name, value in parameters.items()}
+    twins = {name: value.clone().requires_grad_() for name, value in parameters.items()}
+    ours = Adam(parameters, gradients, ("W",), 0.9, 0.99)
+    torchs = torch.optim.Adam(twins.values(), lr=0.1, betas=(0.9, 0.99), eps=EPSILON)
+    for _ in range(12):
+        for name, gradient in gradients.items():
+            gradient.copy_(random(*gradient.shape))
+            twins[name].grad = gradient.clone()
+        along = (twins["W"].grad * twins["W"]).sum(1, keepdim=True).detach()
+        twins["W"].grad -= along * twins["W"].detach()
+        ours.step(0.1)
+        torchs.step()
+        with torch.no_grad():
+            twins["W"].div_(twins["W"].norm(dim=1, keepdim=True))
+        for name, value in parameters.items():
+            torch.testing.assert_close(value, twins[name].detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_penalty_controller_moves_the_coefficient_towards_the_target():
+    buffers = {"l1": torch.tensor(1.0)}
+    linear.penalty_control(buffers, "l1", torch.tensor(40.0), 20.0, 5e-4)
+    assert float(buffers["l1"]) == pytest.approx(np.exp(0.025), rel=1e-6)
+    linear.penalty_control(buffers, "l1", 15.0, 20.0, 0.5)
+    assert float(buffers["l1"]) == pytest.approx(np.exp(0.025 - 0.0125), rel=1e-6)

@@ -8,6 +8,7 @@ from narrative_dag.sae.errors import SaeError
 from narrative_dag.sae.metrics import evaluate
 from narrative_dag.sae.rollouts import (
     evaluate_rollouts,
+    group_numbers,
     held_out,
     playthrough_numbers,
     state_matrix,
@@ -42,6 +43,27 @@ def test_states_come_out_in_order_from_arrays_and_from_lists():
         state_matrix(rollouts.head(0))
 
 
+def test_states_that_are_no_states_are_named():
+    lists = table(np.zeros((10, 4), np.float32)).cast({"state": pl.List(pl.Float32)})
+
+    def spoiled(state):
+        return lists.with_columns(state=pl.when(pl.int_range(10) == 7).then(state).otherwise(pl.col("state")))
+
+    for state, message in (
+        (None, "row 7: the state is missing"),
+        (pl.lit([1.0, 2.0], dtype=pl.List(pl.Float32)), "row 7: the state has length 2, not 4"),
+        (pl.lit([0.0, np.inf, 0.0, 0.0], dtype=pl.List(pl.Float32)), "row 7: the state is not finite"),
+    ):
+        with pytest.raises(SaeError, match=message):
+            state_matrix(spoiled(state))
+
+
+def test_the_states_of_a_piece_of_a_table():
+    states = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    rollouts = pl.concat([table(states[:20]), table(states[20:])], rechunk=False)
+    np.testing.assert_array_equal(state_matrix(rollouts[15:30]), states[15:30])
+
+
 def test_playthroughs_of_different_storyworlds_are_different():
     numbers = playthrough_numbers(table(np.zeros((20, 4), np.float32)))
     np.testing.assert_array_equal(numbers, np.repeat([0, 1, 2, 3], 5))
@@ -57,6 +79,18 @@ def test_whole_playthroughs_are_held_out():
     assert held_out(np.array([0, 1]), 0.01, seed=0).sum() == 1
     with pytest.raises(SaeError, match="cannot hold out"):
         held_out(np.zeros(5, dtype=np.int64), 0.2, seed=0)
+
+
+def test_rows_are_held_out_by_storyworld_playthrough_or_alone():
+    rollouts = table(np.zeros((600, 4), np.float32), worlds=6)
+    storyworlds, playthroughs, rows = (group_numbers(rollouts, by) for by in ("storyworld", "playthrough", "row"))
+    np.testing.assert_array_equal(playthroughs, playthrough_numbers(rollouts))
+    np.testing.assert_array_equal(storyworlds, np.arange(600) // 5 % 6)
+    np.testing.assert_array_equal(rows, np.arange(600))
+    worlds = held_out(storyworlds, 0.34, seed=0)
+    assert len(set(rollouts["storyworld_id"].filter(worlds))) == 2
+    assert worlds.sum() == 200
+    assert held_out(rows, 0.2, seed=0).sum() == 120
 
 
 def test_training_on_rollouts_evaluates_on_the_playthroughs_it_has_not_seen():

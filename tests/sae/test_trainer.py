@@ -1,23 +1,41 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
-from narrative_dag.sae.config import RunConfig, SaeConfig
+from narrative_dag.sae.config import RunConfig, SaeConfig, SweepConfig
 from narrative_dag.sae.errors import SaeError
-from narrative_dag.sae.registry import build
+from narrative_dag.sae.feed import normalization
+from narrative_dag.sae.folded import FoldedSae
+from narrative_dag.sae.registry import ARCHITECTURES
+from narrative_dag.sae.schedule import Schedule
+from narrative_dag.sae.sources import InMemory
 from narrative_dag.sae.standard import StandardConfig
 from narrative_dag.sae.synthetic import recovered, synthetic_states
 from narrative_dag.sae.topk import TopKConfig
-from narrative_dag.sae.trainer import _Trainer, learning_rate_factor, normalization, train
+from narrative_dag.sae.trainer import FOLDED, Trainer, train
 from narrative_dag.sae.trainer_state import STATE_FILE
 
 torch.set_num_threads(1)
 
-RUNS = (
-    RunConfig(architecture=TopKConfig(k_features=24, k=4), lr=1e-2, seed=0),
-    RunConfig(architecture=StandardConfig(k_features=16, l1=0.01), lr=3e-3, seed=1),
+DRAFTED = {"l1": 0.01, "target_l0": 4.0, "k": 4, "k_features": 24}
+
+
+def small(name):
+    """A small configuration of an architecture, its penalty controlled where it can be."""
+    config_type = ARCHITECTURES[name].config_type
+    return config_type(**{field: value for field, value in DRAFTED.items() if field in config_type.model_fields})
+
+
+RUNS = tuple(
+    RunConfig(architecture=small(name), lr=3e-3 if i % 2 else 1e-2, seed=i)
+    for i, name in enumerate(sorted(ARCHITECTURES))
 )
-SMALL = SaeConfig(runs=RUNS, epochs=6, batch_size=50, checkpoint_every=0.09, dead_window=0.1, device="cpu")
+ONE = (RunConfig(architecture=TopKConfig(k_features=24, k=4), lr=1e-2),)
+SMALL = SaeConfig(
+    runs=RUNS, epochs=6, batch_size=50, checkpoint_every=0.09, dead_window=0.1, resample=(0.3, 0.6), device="cpu"
+)
+LABELS = np.random.default_rng(7).choice([0.0, 1.0, np.nan], (370, 3))
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +45,22 @@ def states():
     return (synthetic * rng.uniform(0.1, 10, 12)).astype(np.float32)
 
 
+@pytest.fixture(scope="module")
+def source(states):
+    return InMemory(states, LABELS)
+
+
+def finished(states, config, seed):
+    trainer = Trainer(states, config, seed)
+    batches = trainer.feed.batches(0)
+    with torch.no_grad():
+        while not trainer.finished:
+            trainer.advance(*next(batches))
+    return trainer
+
+
 def arrays(training):
-    return [(sae.W_enc, sae.W_dec, sae.b_enc, sae.b_dec) for sae in training.saes]
+    return [(sae.W_enc, sae.W_dec, sae.b_enc, sae.b_dec, *sae.extras.values()) for sae in training.saes]
 
 
 def assert_same(first, second):
@@ -38,22 +70,22 @@ def assert_same(first, second):
     assert first.log == second.log
 
 
-def test_one_seed_gives_one_result_and_another_seed_another(states):
-    first = train(states, SMALL, seed=3)
-    assert_same(first, train(states, SMALL, seed=3))
-    assert not np.array_equal(first.saes[0].W_enc, train(states, SMALL, seed=4).saes[0].W_enc)
+def test_one_seed_gives_one_result_and_another_seed_another(source):
+    first = train(source, SMALL, seed=3)
+    assert_same(first, train(source, SMALL, seed=3))
+    assert not np.array_equal(first.saes[0].W_enc, train(source, SMALL, seed=4).saes[0].W_enc)
 
 
-def test_runs_trained_together_are_what_they_are_alone(states):
-    together = train(states, SMALL, seed=3)
+def test_runs_trained_together_are_what_they_are_alone(source):
+    together = train(source, SMALL, seed=3)
     for i, run in enumerate(RUNS):
-        alone = train(states, SMALL.model_copy(update={"runs": (run,)}), seed=3)
+        alone = train(source, SMALL.model_copy(update={"runs": (run,)}), seed=3)
         np.testing.assert_array_equal(alone.saes[0].W_dec, together.saes[i].W_dec)
 
 
 # 7 batches an epoch, 42 steps: inside the first epoch, at an epoch's end, inside the decay
 @pytest.mark.parametrize("killed_at", [3, 5, 21, 40])
-def test_a_killed_training_resumes_to_the_same_bits(states, tmp_path, killed_at):
+def test_a_killed_training_resumes_to_the_same_bits(source, tmp_path, killed_at):
     class KilledError(Exception):
         pass
 
@@ -62,77 +94,189 @@ def test_a_killed_training_resumes_to_the_same_bits(states, tmp_path, killed_at)
         if done == killed_at:
             raise KilledError
 
-    reference = train(states, SMALL, seed=3)
+    reference = train(source, SMALL, seed=3)
     with pytest.raises(KilledError):
-        train(states, SMALL, seed=3, checkpoint_dir=tmp_path, progress=kill)
+        train(source, SMALL, seed=3, checkpoint_dir=tmp_path, progress=kill)
     seen = []
-    resumed = train(states, SMALL, seed=3, checkpoint_dir=tmp_path, progress=lambda done, total: seen.append(done))
+    resumed = train(source, SMALL, seed=3, checkpoint_dir=tmp_path, progress=lambda done, total: seen.append(done))
     assert_same(reference, resumed)
     # checkpoints come every 4 steps: the work before the last one is not done again
     assert seen[0] == killed_at // 4 * 4 + 1
-    assert_same(reference, train(states, SMALL, seed=3, checkpoint_dir=tmp_path))
-    assert [path.name for path in tmp_path.iterdir()] == [STATE_FILE]
+    assert_same(reference, train(source, SMALL, seed=3, checkpoint_dir=tmp_path))
 
 
-def test_a_saved_state_of_something_else_is_refused(states, tmp_path):
-    train(states, SMALL, seed=3, checkpoint_dir=tmp_path)
+def test_every_save_has_the_autoencoders_of_raw_states(source, states, tmp_path):
+    class KilledError(Exception):
+        pass
+
+    def kill(done, total):
+        if done == 8:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(source, SMALL, seed=3, checkpoint_dir=tmp_path, progress=kill)
+    trainer = Trainer(source, SMALL, seed=3)
+    batches = trainer.feed.batches(0)
+    with torch.no_grad():
+        for _ in range(8):
+            trainer.advance(*next(batches))
+    for i, expected in enumerate(trainer.folded()):
+        saved = FoldedSae.load(tmp_path / FOLDED / f"sae-{i}")
+        np.testing.assert_array_equal(saved.encode(states), expected.encode(states))
+        assert saved.metadata["steps"] == 8
+
+
+def test_a_saved_state_of_something_else_is_refused(source, states, tmp_path):
+    train(source, SMALL, seed=3, checkpoint_dir=tmp_path)
     with pytest.raises(SaeError, match="another configuration"):
-        train(states, SMALL, seed=4, checkpoint_dir=tmp_path)
+        train(source, SMALL, seed=4, checkpoint_dir=tmp_path)
     with pytest.raises(SaeError, match="another configuration"):
-        train(states + 1, SMALL, seed=3, checkpoint_dir=tmp_path)
+        train(InMemory(states + 1, LABELS), SMALL, seed=3, checkpoint_dir=tmp_path)
     content = (tmp_path / STATE_FILE).read_bytes()
     (tmp_path / STATE_FILE).write_bytes(content[: len(content) // 2])
     with pytest.raises(SaeError, match="damaged"):
-        train(states, SMALL, seed=3, checkpoint_dir=tmp_path)
+        train(source, SMALL, seed=3, checkpoint_dir=tmp_path)
 
 
-@pytest.mark.parametrize("index", [0, 1])
-def test_folding_changes_nothing_but_the_input(states, index):
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.architecture.architecture)
+def test_folding_changes_nothing_but_the_input(source, states, run):
     """Raw states through the folded weights = normalised states through the trained ones, unscaled again."""
-    trainer = _Trainer(states, SMALL, seed=3)
-    with torch.no_grad():
-        while trainer.step < trainer.steps:
-            trainer.advance()
-    run, sae = trainer.runs[index], trainer.folded()[index]
-    weights = {name: value.numpy().astype(np.float64) for name, value in run.parameters.items()}
-    mean, scale = normalization(states, SMALL.scale_floor)
-    pre = (states - mean) / scale @ weights["W_enc"] + weights["b_enc"]
-    codes = build(run.config.architecture).infer(pre, {})
-    # where the k-th and the next pre-activation all but tie, float32 may choose the other
-    order = np.sort(pre, axis=1)
-    clear = order[:, -4] - order[:, -5] > 1e-4
-    assert clear.mean() > 0.98
-    np.testing.assert_allclose(sae.encode(states)[clear], codes[clear], atol=2e-5)
+    trainer = finished(source, SMALL.model_copy(update={"runs": (run,)}), seed=3)
+    (trained,), (sae,) = trainer.runs, trainer.folded()
+    weights = trained.weights()
+    mean, scale = trainer.normalization
+    normalised = (states - mean) / scale
+    codes = trained.architecture.infer((normalised @ weights["W_enc"] + weights["b_enc"]).astype(np.float32), weights)
+    # where two pre-activations all but tie, or one lies at a threshold, float32 may choose the other
+    clear = ((codes > 0) == (sae.encode(states) > 0)).all(axis=1)
+    assert clear.mean() > 0.97
+    np.testing.assert_allclose(sae.encode(states)[clear], codes[clear], atol=1e-4)
     unfolded = (codes @ weights["W_dec"] + weights["b_dec"]) * scale + mean
-    np.testing.assert_allclose(sae.decode(sae.encode(states))[clear], unfolded[clear], rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(sae.decode(sae.encode(states))[clear], unfolded[clear], rtol=1e-4, atol=3e-3)
     np.testing.assert_allclose(np.linalg.norm(sae.W_dec / scale, axis=1), 1, atol=1e-5)
+
+
+def test_a_stopped_learning_rate_falls_as_long_as_planned_and_then_ends(states):
+    config = SaeConfig(
+        runs=ONE,
+        epochs=150,
+        batch_size=50,
+        patience=0.1,
+        min_improvement=0.05,
+        device="cpu",
+    )
+    steps = []
+    stopped = train(states, config, 0, progress=lambda done, total: steps.append((done, total)))
+    planned, made = 150 * 7, steps[-1][0]
+    assert steps[0][1] == planned
+    assert steps[-1][1] == made < planned
+    whole = train(states, config.model_copy(update={"patience": 0}), 0)
+    last = [[row.value for row in each.log if row.metric == "fvu"][-1] for each in (stopped, whole)]
+    assert last[0] < 1.3 * last[1]
+
+
+def test_an_automatic_learning_rate_is_the_best_of_those_tried(states, tmp_path):
+    automatic = RunConfig(architecture=TopKConfig(k_features=24, k=4), lr="auto")
+    fixed = RunConfig(architecture=TopKConfig(k_features=24, k=4), lr=2e-3, seed=4)
+    config = SaeConfig(runs=(automatic, fixed), epochs=40, batch_size=50, device="cpu")
+    config = config.model_copy(update={"sweep": SweepConfig(rates=(1e-6, 1e-2, 1e4), share=0.25)})
+    trained = train(states, config, 0, checkpoint_dir=tmp_path)
+    assert [sae.metadata["lr"] for sae in trained.saes] == [1e-2, 2e-3]
+    tried = {row.run for row in trained.log if row.run.startswith("sweep/")}
+    assert len(tried) == 3
+    assert_same(trained, train(states, config, 0, checkpoint_dir=tmp_path))
+    hopeless = config.model_copy(update={"sweep": SweepConfig(rates=(1e38,), share=0.1)})
+    with pytest.raises(SaeError, match="diverged"):
+        train(states, hopeless, 0)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "bias"),
+    [(TopKConfig(k_features=64, k=3, tied=False), -2.5), (StandardConfig(k_features=64, l1=0.02), -6.0)],
+)
+def test_resampled_features_come_back(architecture, bias):
+    data = synthetic_states(4000, 32, 64, 3, seed=2).states
+
+    def silent(resample):
+        config = SaeConfig(
+            runs=(RunConfig(architecture=architecture, lr=1e-2),),
+            epochs=8,
+            batch_size=100,
+            aux_weight=0,
+            dead_window=0.05,
+            resample=resample,
+            device="cpu",
+        )
+        trainer = Trainer(InMemory(data), config, seed=0)
+        trainer.runs[0].parameters["b_enc"][:32] = bias
+        batches = trainer.feed.batches(0)
+        with torch.no_grad():
+            while not trainer.finished:
+                trainer.advance(*next(batches))
+        return int(trainer.runs[0].silent.sum())
+
+    without, resampled = silent(()), silent((0.3, 0.5))
+    assert without >= 16
+    assert resampled <= without / 2
+
+
+def test_validation_states_are_what_the_log_measures(states):
+    config = SMALL.model_copy(update={"runs": ONE})
+    trained = train(states[:300], config, 0, validation=states[300:])
+    fvu = [row.value for row in trained.log if row.metric == "fvu"][-1]
+    mean, scale = normalization(*InMemory(states[:300]).moments(), config.scale_floor)
+    sae = trained.saes[0]
+    error = (sae.decode(sae.encode(states[300:])) - states[300:]) / scale
+    assert fvu == pytest.approx((error**2).sum() / (((states[300:] - mean) / scale) ** 2).sum(), rel=1e-3)
+
+
+def test_a_grid_has_every_combination_and_names_tell_them_apart():
+    runs = SaeConfig.grid(
+        [TopKConfig(k=8), TopKConfig(k=16), StandardConfig(target_l0=20)], rates=(1e-3, "auto"), seeds=(0, 1)
+    )
+    assert len(runs) == len({run.name for run in runs}) == 12
+    assert runs[0].name == "topk-256-k8-lr0.001-seed0"
+    with pytest.raises(ValidationError, match="given twice"):
+        SaeConfig(runs=(runs[0], runs[0]))
+    with pytest.raises(ValidationError, match="above 0"):
+        RunConfig(lr=0.0)
 
 
 def test_constant_dimensions_are_reconstructed_exactly(states):
     constant = np.concatenate([states, np.full((len(states), 2), 7.0, dtype=np.float32)], axis=1)
-    sae = train(constant, SMALL, seed=0).saes[0]
-    np.testing.assert_allclose(sae.decode(sae.encode(constant))[:, -2:], 7.0, atol=0.05)
+    sae = train(
+        constant,
+        SMALL.model_copy(update={"runs": ONE}),
+        seed=0,
+    ).saes[0]
+    np.testing.assert_allclose(sae.decode(sae.encode(constant))[:, -2:], 7.0, rtol=1e-6)
 
 
 def test_normalization_does_not_blow_up_an_almost_constant_dimension():
     rng = np.random.default_rng(0)
     states = rng.normal(size=(1000, 4)) * [1, 1, 1, 1e-6] + [0, 5, 0, 2]
-    mean, scale = normalization(states, 0.02)
+    mean, scale = normalization(states.mean(axis=0), states.std(axis=0), 0.02)
     np.testing.assert_allclose(mean, [0, 5, 0, 2], atol=0.1)
     np.testing.assert_allclose(scale, [1, 1, 1, 0.02 * np.sqrt(0.75)], rtol=0.1)
-    np.testing.assert_array_equal(normalization(np.ones((5, 3)), 0.02).scale, 1)
+    np.testing.assert_array_equal(normalization(np.ones(3), np.zeros(3), 0.02).scale, 1)
 
 
 def test_learning_rate_rises_stays_and_falls():
-    factors = [learning_rate_factor(step, 100, 0.05, 0.2) for step in range(100)]
+    schedule = Schedule(100, 0.05, 0.2)
+    factors = [schedule.factor(step) for step in range(100)]
     np.testing.assert_allclose(factors[:5], [0.2, 0.4, 0.6, 0.8, 1.0])
     assert set(factors[5:80]) == {1.0}
     np.testing.assert_allclose(factors[80:], np.arange(20, 0, -1) / 20)
+    schedule.leave_plateau(30)
+    assert schedule.end == 50
+    np.testing.assert_allclose([schedule.factor(step) for step in range(29, 50)], [1, *np.arange(20, 0, -1) / 20])
+    schedule.leave_plateau(40)
+    assert schedule.end == 50
 
 
 @pytest.mark.parametrize(
     ("architecture", "bias"),
-    [(TopKConfig(k_features=64, k=3), -2.5), (StandardConfig(k_features=64, l1=0.02), -6.0)],
+    [(TopKConfig(k_features=64, k=3, tied=False), -2.5), (StandardConfig(k_features=64, l1=0.02), -6.0)],
 )
 def test_auxiliary_loss_revives_dead_features(architecture, bias):
     data = synthetic_states(4000, 32, 64, 3, seed=2).states
@@ -146,12 +290,13 @@ def test_auxiliary_loss_revives_dead_features(architecture, bias):
             dead_window=0.05,
             device="cpu",
         )
-        trainer = _Trainer(data, config, seed=0)
+        trainer = Trainer(InMemory(data), config, seed=0)
         # half of the dictionary starts out dead
         trainer.runs[0].parameters["b_enc"][:32] = bias
+        batches = trainer.feed.batches(0)
         with torch.no_grad():
-            while trainer.step < trainer.steps:
-                trainer.advance()
+            while not trainer.finished:
+                trainer.advance(*next(batches))
         return int(trainer.runs[0].silent.sum())
 
     without, revived = silent(0.0), silent(1 / 32)
@@ -167,7 +312,7 @@ def test_topk_recovers_a_planted_dictionary_from_chance():
         batch_size=128,
         device="cpu",
     )
-    before = _Trainer(truth.states, config, seed=0).folded()[0]
+    before = Trainer(InMemory(truth.states), config, seed=0).folded()[0]
     chance = np.random.default_rng(99).normal(size=(64, 32))
     assert recovered(before.W_dec, truth.dictionary) == recovered(chance, truth.dictionary) == 0
     after = train(truth.states, config, seed=0).saes[0]

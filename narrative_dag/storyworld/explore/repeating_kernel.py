@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from narrative_dag.kernel_cache import kernel
 from narrative_dag.storyworld.engine import Engine
 from narrative_dag.storyworld.explore.counterfactual import Record
 from narrative_dag.storyworld.explore.positions import Positions
@@ -18,7 +19,7 @@ from narrative_dag.storyworld.script import Constant, Operation, SpoolStatus
 from narrative_dag.storyworld.simulator import layout
 from narrative_dag.storyworld.simulator.compiler import compile_world
 from narrative_dag.storyworld.simulator.frame import choose, start
-from narrative_dag.storyworld.simulator.memory import code_at, copy_words, inlined, kernel, put_word, word_at
+from narrative_dag.storyworld.simulator.memory import code_at, copy_words, inlined, put_word, word_at
 from narrative_dag.storyworld.simulator.streams import uniform_choice
 
 Ints = NDArray[np.int64]

@@ -5,13 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from narrative_dag.kernel_cache import kernel
 from narrative_dag.storyworld.engine import Engine
 from narrative_dag.storyworld.explore.positions import Positions
 from narrative_dag.storyworld.explore.sampling import Layout, Sample
 from narrative_dag.storyworld.simulator import layout
 from narrative_dag.storyworld.simulator.compiler import compile_world
 from narrative_dag.storyworld.simulator.frame import choose, start
-from narrative_dag.storyworld.simulator.memory import code_at, copy_words, inlined, kernel, word_at
+from narrative_dag.storyworld.simulator.memory import code_at, copy_words, inlined, word_at
 from narrative_dag.storyworld.simulator.streams import novelty_choice, uniform_choice
 
 Ints = NDArray[np.int64]

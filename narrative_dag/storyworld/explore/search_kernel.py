@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from narrative_dag.kernel_cache import kernel
 from narrative_dag.storyworld.explore.search_arrays import (
     EDGES,
     EXPANDED,
@@ -36,7 +37,6 @@ from narrative_dag.storyworld.simulator.memory import (
     code_at,
     copy_words,
     inlined,
-    kernel,
     lowest_bit,
     number_at,
     put_word,

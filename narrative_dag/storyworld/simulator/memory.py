@@ -1,38 +1,22 @@
-"""Typed reads and writes at an address, and the decorator of every kernel.
+"""Typed reads and writes at an address.
 
 Kernels pass addresses (`array.ctypes.data`) instead of arrays: two registers instead of a dozen words for each call,
 and no test for negative positions. Nothing checks bounds: the compiler of programs is what keeps positions right, and
 the caller keeps the arrays alive.
 """
 
-import contextlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 import numba.extending
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from narrative_dag.storyworld.simulator.kernel_cache import KernelCache
+from narrative_dag.kernel_cache import Function
 
 Address = int
 """Of the first word of an array, inside kernels."""
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def kernel(function: Function) -> Function:
-    """Compile a function without the interpreter's lock and keep the machine code on disk, see `kernel_cache`.
-
-    Where no folder for it can be written the machine code lives as long as the process.
-    """
-    dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(function)
-    # without a folder that can be written there is none
-    with contextlib.suppress(RuntimeError):
-        dispatcher._cache = KernelCache(function)
-    compiled: Function = dispatcher
-    return compiled
 
 
 def inlined(function: Function) -> Function:

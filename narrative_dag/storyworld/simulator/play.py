@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from narrative_dag.kernel_cache import kernel
 from narrative_dag.storyworld.simulator import layout
 from narrative_dag.storyworld.simulator.frame import choose, start
-from narrative_dag.storyworld.simulator.memory import code_at, copy_words, inlined, kernel, put_word, word_at
+from narrative_dag.storyworld.simulator.memory import code_at, copy_words, inlined, put_word, word_at
 from narrative_dag.storyworld.simulator.program import Programs
 from narrative_dag.storyworld.simulator.streams import (
     advanced,

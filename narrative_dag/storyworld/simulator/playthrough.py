@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from narrative_dag.kernel_cache import kernel
 from narrative_dag.storyworld.engine import Ending, EndKind, Page
 from narrative_dag.storyworld.errors import StoryworldError
 from narrative_dag.storyworld.model import Key
 from narrative_dag.storyworld.simulator import layout
 from narrative_dag.storyworld.simulator.frame import choose, start
-from narrative_dag.storyworld.simulator.memory import kernel
 from narrative_dag.storyworld.simulator.program import Floats, Ints, Program
 
 KINDS: tuple[EndKind, ...] = ("the_end", "no_options", "blocked", "max_steps")

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 import pytest
 
+from narrative_dag.kernel_cache import kernel
 from narrative_dag.storyworld.simulator import memory
 
 NEIGHBOUR = """
@@ -19,7 +20,7 @@ def answer():
     return {answer} + LIMIT
 """
 KERNEL = """
-from narrative_dag.storyworld.simulator.memory import kernel
+from narrative_dag.kernel_cache import kernel
 from stale_neighbour import answer
 
 @kernel
@@ -117,7 +118,7 @@ def test_kernels_work_where_nothing_can_be_written_any_more(sources: Sources) ->
     assert module.ask() == 1
 
 
-@memory.kernel
+@kernel
 def through_memory(code: np.ndarray, words: np.ndarray, results: np.ndarray) -> None:
     source, target, small = words.ctypes.data, results.ctypes.data, code.ctypes.data
     memory.copy_words(target, source, 2)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from narrative_dag.kernel_cache import kernel
 from narrative_dag.storyworld.errors import StoryworldError
 from narrative_dag.storyworld.script import (
     OPERATORS,
@@ -23,7 +24,6 @@ from narrative_dag.storyworld.script import (
 )
 from narrative_dag.storyworld.simulator import layout, opcodes
 from narrative_dag.storyworld.simulator.machine import run
-from narrative_dag.storyworld.simulator.memory import kernel
 from narrative_dag.storyworld.simulator.nodes import NUMBER, REGISTER, Typing, operation
 from narrative_dag.storyworld.simulator.scripts import Label, Scripts, value_bits
 

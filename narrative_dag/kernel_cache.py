@@ -12,18 +12,47 @@ import hashlib
 import pickle
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
-_PACKAGE = Path(__file__).parents[2]
+_PACKAGE = Path(__file__).parents[1]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _IMPORT = re.compile(r"^(?:from|import)[ \t]+([\w.]+)(?:[ \t]+import[ \t]+(\([^)]*\)|.*))?", re.MULTILINE)
 
 
 _UNUSABLE = (OSError, EOFError, pickle.UnpicklingError)
 """What reading and writing the files raises when they are locked, damaged, or the disk is full."""
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function without the interpreter's lock and keep the machine code on disk.
+
+    Where no folder for it can be written the machine code lives as long as the process.
+    """
+    return _kept(function, numba.njit(nogil=True, error_model="numpy")(function))
+
+
+def vector_kernel(function: Function) -> Function:
+    """Compile as `kernel` does, for loops over floats: sums may be taken in another order and products fused.
+
+    The same machine gives the same result.
+    """
+    fast = {"reassoc", "contract", "nsz"}
+    return _kept(function, numba.njit(nogil=True, error_model="numpy", fastmath=fast)(function))
+
+
+def _kept(function: Function, dispatcher: Any) -> Function:
+    # without a folder that can be written there is none
+    with contextlib.suppress(RuntimeError):
+        dispatcher._cache = KernelCache(function)
+    compiled: Function = dispatcher
+    return compiled
 
 
 class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types, and no other door to its cache
