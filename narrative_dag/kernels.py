@@ -1,9 +1,13 @@
 """Compile every kernel ahead of its first use: `python -m narrative_dag.kernels`.
 
 The machine code stays on disk, beside the sources or in `NUMBA_CACHE_DIR`. Without this the first play, recording and
-exploration compile theirs, half a minute together.
+exploration, and the first training of autoencoders, compile theirs, half a minute together.
 """
 
+from narrative_dag.sae.config import RunConfig, SaeConfig
+from narrative_dag.sae.synthetic import synthetic_states
+from narrative_dag.sae.topk import TopKConfig
+from narrative_dag.sae.trainer import train
 from narrative_dag.states.recording import record
 from narrative_dag.storyworld.authors import AuthorConfig, author
 from narrative_dag.storyworld.draft import compile_text
@@ -29,6 +33,8 @@ def compile_kernels() -> None:
     assert explored.sample is not None
     assert explored.gates
     assert explored.influences is not None
+    runs = (RunConfig(architecture=TopKConfig(k_features=64, k=2)),)
+    train(synthetic_states(64, 8, 16, 2, seed=0).states, SaeConfig(runs=runs, epochs=1, batch_size=32), 0)
 
 
 if __name__ == "__main__":

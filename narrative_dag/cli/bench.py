@@ -40,8 +40,8 @@ def sae(
 ) -> None:
     """States per CPU second of autoencoder training beside other loops and libraries, and what the autoencoders find.
 
-    Every training has a process and a core of its own. A full measurement takes about a quarter of an hour, peers a
-    quarter more.
+    Every training has a process and a core of its own. A full measurement takes some minutes, with peers a quarter of
+    an hour.
     """
     from narrative_dag.bench.sae import figures, gpu_speeds
     from narrative_dag.cli.cycle import reporter

@@ -4,16 +4,19 @@ import json
 import time
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from narrative_dag.errors import NarrativeError
-from narrative_dag.sae.splits import SplitBy
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from narrative_dag.sae.config import SaeConfig
     from narrative_dag.sae.experiment import Figures
+
+ModelT = TypeVar("ModelT", bound="BaseModel")
 
 ALL = "all"
 """In place of an architecture's name: every one of them."""
@@ -44,8 +47,10 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="passes over the states")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="states of a batch")] = None,
     config: Annotated[Path | None, typer.Option(help="a TOML or JSON file with all of that, and more")] = None,
-    split_by: Annotated[SplitBy, typer.Option(help="what is held out as a whole")] = "playthrough",
-    held_out: Annotated[float, typer.Option(min=0, max=1, help="share that is held out, inside (0, 1)")] = 0.2,
+    split_by: Annotated[
+        str, typer.Option(help="what is held out as a whole: storyworld, playthrough or row")
+    ] = "playthrough",
+    held_out: Annotated[float, typer.Option(help="share that is held out, inside (0, 1)")] = 0.2,
     seed: Annotated[int, typer.Option(min=0, help="of the split and of the order of states")] = 7,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda")] = None,
     streamed: Annotated[
@@ -70,15 +75,14 @@ def train(
         raise NarrativeError("the configuration says it already", where=given[0], hint="leave out --config or this")
     shared = {"epochs": epochs, "batch_size": batch_size, "device": device}
     wanted = read_config(config) if config else _config(architecture or ["topk"], features, k, lr, seeds, shared)
-    if not 0 < held_out < 1:
-        raise NarrativeError("is a share inside (0, 1)", where="--held-out")
+    split = _checked(Split, {"by": split_by, "share": held_out, "seed": seed}, "--split-by, --held-out")
     started = time.process_time()
     with reporter() as progress:
         made = train_folder(
             states,
             out,
             wanted,
-            Split(by=split_by, share=held_out, seed=seed),
+            split,
             seed,
             streamed=streamed,
             labels=labels,
@@ -179,6 +183,7 @@ def _config(
     shared: dict[str, Any],
 ) -> "SaeConfig":
     """The runs of every architecture and seed; a field that an architecture has not, such as k, is left out of it."""
+    from narrative_dag.sae.config import SaeConfig
     from narrative_dag.sae.registry import ARCHITECTURES, architecture_class
 
     runs = []
@@ -190,7 +195,9 @@ def _config(
         if lr is not None:
             run["lr"] = lr
         runs += [{**run, "seed": seed} for seed in range(3 if seeds is None else seeds)]
-    return _checked({"runs": runs, **{name: value for name, value in shared.items() if value is not None}}, "sae train")
+    return _checked(
+        SaeConfig, {"runs": runs, **{name: value for name, value in shared.items() if value is not None}}, "sae train"
+    )
 
 
 def read_config(path: Path) -> "SaeConfig":
@@ -199,6 +206,8 @@ def read_config(path: Path) -> "SaeConfig":
     Raises:
         NarrativeError: it cannot be read, or something in it is wrong.
     """
+    from narrative_dag.sae.config import SaeConfig
+
     try:
         text = path.read_text(encoding="utf-8")
         document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -207,21 +216,20 @@ def read_config(path: Path) -> "SaeConfig":
     except ValueError as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise NarrativeError(f"is no {kind}: {error}", where=str(path)) from error
-    return _checked(document, str(path))
+    return _checked(SaeConfig, document, str(path))
 
 
-def _checked(document: Any, where: str) -> "SaeConfig":
+def _checked(model: type[ModelT], document: Any, where: str) -> ModelT:
+    """A model of values that a person gave. Raises NarrativeError for wrong ones."""
     from pydantic import ValidationError
 
-    from narrative_dag.sae.config import SaeConfig
-
     try:
-        return SaeConfig.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        message = f"{place}: {first['msg'].removeprefix('Value error, ')}"
-        raise NarrativeError(message, where=where, hint="see narrative_dag/sae/config.py") from error
+        message = f"{place}: {first['msg'].removeprefix('Value error, ')}" if place else first["msg"]
+        raise NarrativeError(message, where=where, hint="narrative-dag sae train --help") from error
 
 
 def read_texts(path: Path) -> tuple[list[str], list[str] | None]:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-
 _SMALLEST = 1e-250
 """The end of a logarithmic axis: room below it would be no number any more."""
 

@@ -196,6 +196,8 @@ def _shown(value: float) -> str:
 
 
 def _setting(value: Any) -> str:
+    if value is None or value == ():
+        return "none"
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping):

@@ -41,6 +41,11 @@ class Adam:
         self.first = {name: torch.zeros_like(value) for name, value in parameters.items()}
         self.second = {name: torch.zeros_like(value) for name, value in parameters.items()}
         self.count = 0
+        self._arrays = [
+            (tuple(_rows(group[name]).numpy() for group in (parameters, gradients, self.first, self.second)), name)
+            for name, weights in parameters.items()
+            if weights.device.type == "cpu"
+        ]
 
     def step(self, rate: float) -> None:
         """One step with this learning rate."""
@@ -48,16 +53,15 @@ class Adam:
         beta1, beta2 = self._betas
         rate = rate / (1 - beta1**self.count)
         correction = 1 / math.sqrt(1 - beta2**self.count)
-        for name, weights in self._parameters.items():
-            unit = name in self._unit_rows
-            moments = self._gradients[name], self.first[name], self.second[name]
-            if weights.device.type == "cpu":
-                from narrative_dag.sae.sparse_kernel import adam
+        if self._arrays:
+            from narrative_dag.sae.sparse_kernel import adam
 
-                w, g, m, v = (_rows(tensor).numpy() for tensor in (weights, *moments))
-                adam(w, g, m, v, rate, beta1, beta2, correction, EPSILON, unit)
-            else:
-                _step(weights, *moments, rate, beta1, beta2, correction, unit)
+            for (w, g, m, v), name in self._arrays:
+                adam(w, g, m, v, rate, beta1, beta2, correction, EPSILON, name in self._unit_rows)
+            return
+        for name, weights in self._parameters.items():
+            moments = self._gradients[name], self.first[name], self.second[name]
+            _step(weights, *moments, rate, beta1, beta2, correction, name in self._unit_rows)
 
     def forget(self, features: "torch.Tensor") -> None:
         """Sets the moments of these rows to 0, in parameters with a row or a number for each feature."""

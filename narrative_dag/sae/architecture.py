@@ -121,5 +121,16 @@ class Architecture(ABC, Generic[ConfigT]):
         parameters["b_enc"][features] = 0.0
 
     def exported(self, weights: Mapping[str, Array]) -> tuple[dict[str, object], dict[str, Array]]:
-        """Fields of cfg.json beyond the sizes, and tensors, as SAELens names them, of folded inference weights."""
+        """Fields of cfg.json beyond the sizes, and tensors, as SAELens names them, of folded inference weights.
+
+        Extra weights that the tensors do not hold are saved beside them.
+        """
         return {"architecture": "standard"}, dict(weights)
+
+    def imported(self, tensors: Mapping[str, Array]) -> dict[str, Array]:
+        """The inverse of `exported`: weights of inference from all tensors of a checkpoint.
+
+        Raises:
+            KeyError: a tensor is missing.
+        """
+        return dict(tensors)

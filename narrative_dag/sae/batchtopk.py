@@ -19,7 +19,7 @@ WINDOW = 0.02
 class BatchSelectionConfig(ArchitectureConfig):
     """How many features fire."""
 
-    k: int = Field(default=18, ge=1, description="mean number of active features of a state")
+    k: int = Field(default=20, ge=1, description="mean number of active features of a state")
     tied: bool = Field(
         default=True, description="the encoder is the decoder's transpose: features are steadier from seed to seed"
     )

@@ -1,7 +1,8 @@
 """Trained autoencoders for inference, in numpy: raw states in, codes out, on disk in the layout that SAELens reads.
 
 Normalisation is folded into the weights. A checkpoint is a folder of `sae_weights.safetensors` (W_enc [d, k],
-W_dec [k, d], b_enc [k], b_dec [d], float32, and whatever else the architecture infers with) and `cfg.json`.
+W_dec [k, d], b_enc [k], b_dec [d], float32, under the names of SAELens's architecture), `cfg.json`, and where there are
+weights that SAELens does not know, `extras.safetensors`: SAELens refuses a file with a tensor too many.
 """
 
 import json
@@ -22,6 +23,7 @@ from narrative_dag.sae.errors import SaeError
 from narrative_dag.sae.registry import build, parse_architecture
 
 WEIGHTS_FILE = "sae_weights.safetensors"
+EXTRAS_FILE = "extras.safetensors"
 CONFIG_FILE = "cfg.json"
 _ROWS = 16_384
 
@@ -108,13 +110,16 @@ class FoldedSae:
         return states
 
     def save(self, folder: Path) -> None:
-        """Writes the folder's two files, each atomically; equal weights give equal bytes."""
+        """Writes the folder's files, each atomically; equal weights give equal bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         own = {"W_enc": self.W_enc, "W_dec": self.W_dec, "b_enc": self.b_enc, "b_dec": self.b_dec, **self.extras}
         inference, tensors = build(self.config).exported(own)
-        durable.write(
-            folder / WEIGHTS_FILE, save_tensors({name: np.ascontiguousarray(t) for name, t in tensors.items()})
-        )
+        extras = {name: tensor for name, tensor in self.extras.items() if name not in tensors}
+        if extras:
+            durable.write(folder / EXTRAS_FILE, _packed(extras))
+        else:
+            (folder / EXTRAS_FILE).unlink(missing_ok=True)
+        durable.write(folder / WEIGHTS_FILE, _packed(tensors))
         fields = {
             "d_in": self.d,
             "d_sae": self.k,
@@ -139,18 +144,24 @@ class FoldedSae:
         try:
             fields = json.loads((folder / CONFIG_FILE).read_text())
             tensors = load_tensors((folder / WEIGHTS_FILE).read_bytes())
+            if (folder / EXTRAS_FILE).is_file():
+                tensors |= load_tensors((folder / EXTRAS_FILE).read_bytes())
             own = fields["metadata"]["narrative_dag"]
-            usual = {name: tensors.pop(name) for name in ("W_enc", "W_dec", "b_enc", "b_dec")}
+            config = parse_architecture(own["architecture"])
+            weights = build(config).imported(tensors)
+            usual = {name: weights.pop(name) for name in ("W_enc", "W_dec", "b_enc", "b_dec")}
         except OSError as error:
             raise SaeError(f"cannot read the checkpoint: {error.strerror}", where=str(folder)) from error
         except (ValueError, KeyError, TypeError, SafetensorError) as error:
             raise SaeError(f"no autoencoder checkpoint of this project: {error}", where=str(folder)) from error
-        return cls(
-            config=parse_architecture(own["architecture"]), extras=tensors, metadata=own.get("training", {}), **usual
-        )
+        return cls(config=config, extras=weights, metadata=own.get("training", {}), **usual)
 
     @staticmethod
     def _checked(rows: npt.NDArray[np.floating[Any]], width: int) -> Array:
         if rows.ndim != 2 or rows.shape[1] != width:
             raise SaeError(f"expected an array of shape [n, {width}], got {list(rows.shape)}")
         return np.ascontiguousarray(rows, dtype=np.float32)
+
+
+def _packed(tensors: Mapping[str, Array]) -> bytes:
+    return bytes(save_tensors({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))

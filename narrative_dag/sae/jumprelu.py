@@ -2,38 +2,47 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from narrative_dag.sae.architecture import ArchitectureConfig, Array, Batch, ConfigT, GradientStep, Parameters
-from narrative_dag.sae.linear import Linear, penalty_control
+from narrative_dag.sae.linear import Linear
 
 if TYPE_CHECKING:
     import torch
 
 
-class JumpReLUConfig(ArchitectureConfig):
-    """Loss: mean squared error + `l0` * mean L0.
+MULTIPLIER_RATE = 20.0
+"""A constant pull of the quadratic penalty is doubled by the multiplier in one part in so many of the training."""
 
-    States are normalised before training, so that `bandwidth` and `threshold` do not depend on the scale of raw ones.
+
+class JumpReLUConfig(ArchitectureConfig):
+    """Loss: mean squared error + `l0` * L0, or, with T = `target_l0`, + `l0` * T * (L0 / T - 1)^2 + m * (L0 - T).
+
+    L0 is the mean over the batch, m a multiplier that moves until L0 is T. States are normalised before training, so
+    that `bandwidth` and `threshold` do not depend on the scale of raw ones.
     """
 
     architecture: Literal["jumprelu"] = Field(default="jumprelu", description="name in the registry")
-    l0: float = Field(default=5e-3, gt=0, description="weight of the mean number of active features of a state")
+    l0: float = Field(default=5e-3, gt=0, description="weight of L0, or of its excess over the target")
     target_l0: float | None = Field(
-        default=18.0,
-        gt=0,
-        description="active features of a state that the penalty, starting at `l0`, is moved to; None: `l0` stays",
+        default=20.0, gt=0, description="mean number of active features of a state; None: what `l0` makes of it"
     )
     bandwidth: float = Field(
         default=0.5,
         gt=0,
-        description="width of the window around a threshold in which pre-activations move it, in standard deviations "
-        "of a state's dimension, which are those of a random unit projection",
+        description="width of the window around a threshold in which pre-activations move it; the unit is the standard "
+        "deviation of a normalised state along a dimension",
     )
-    threshold: float = Field(default=0.5, gt=0, description="the thresholds at the start, in the same units")
+    threshold: float = Field(default=1.0, gt=0, description="the thresholds at the start, in the same unit")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.target_l0 is not None and self.target_l0 > self.k_features:
+            raise ValueError(f"target_l0 = {self.target_l0:g} is above k_features = {self.k_features}")
+        return self
 
 
 class Thresholded(Linear[ConfigT], Generic[ConfigT]):
@@ -52,9 +61,10 @@ class JumpReLU(Thresholded[JumpReLUConfig]):
     """Pre-activations above a trained threshold, unchanged (Rajamanoharan et al. 2024, arXiv 2407.14435).
 
     The parameter is the thresholds' logarithm, `log_threshold` [k]. Its gradient is the paper's estimate: with t a
-    threshold, w the bandwidth, g the gradient of the mean squared error by the code and c the penalty's coefficient,
+    threshold, w the bandwidth, g the gradient of the mean squared error by the code and c the penalty's derivative by L0,
     `-(t / w) * (t * g + c / b)` of every pre-activation less than `w / 2` from t, summed over the b rows of the batch.
-    Encoder and decoder learn from the mean squared error alone.
+    Encoder and decoder learn from the mean squared error alone. The quadratic penalty is the one of that paper; the
+    multiplier, of the method of multipliers (Hestenes 1969), takes off what the mean squared error pulls L0 away by.
     """
 
     config_type: ClassVar[type[ArchitectureConfig]] = JumpReLUConfig
@@ -69,10 +79,10 @@ class JumpReLU(Thresholded[JumpReLUConfig]):
         return {**super().initial(d, seed, label_width), "log_threshold": log_threshold}
 
     def buffers(self, d: int) -> Parameters:
-        """The penalty's coefficient, where it is controlled."""
+        """The multiplier of the excess, where there is a target."""
         import torch
 
-        return {} if self.config.target_l0 is None else {"l0_weight": torch.tensor(self.config.l0)}
+        return {} if self.config.target_l0 is None else {"multiplier": torch.tensor(0.0)}
 
     def weights(self, parameters: Parameters, buffers: Parameters) -> Parameters:
         """As every architecture, with the thresholds in place of their logarithms."""
@@ -92,16 +102,29 @@ class JumpReLU(Thresholded[JumpReLUConfig]):
         self, codes: "torch.Tensor", code_gradients: "torch.Tensor", rows: int, buffers: Parameters, batch: Batch
     ) -> "torch.Tensor | None":
         """L0, whose gradient goes to the thresholds alone, with theirs of the mean squared error; its controller."""
-        coefficient = buffers.get("l0_weight", self.config.l0)
+        active = (codes > 0).sum() / rows
+        penalty, coefficient = self._penalty(active, buffers, batch)
         threshold, width = buffers["threshold"], self.config.bandwidth
         near = (buffers["pre"] - threshold).abs() < width / 2
         slopes = (code_gradients * near).sum(0).mul_(threshold).add_(near.sum(0) * (coefficient / rows))
         buffers["log_threshold_gradient"].copy_(slopes.mul_(threshold).mul_(-1.0 / width))
-        active = (codes > 0).sum() / rows
-        penalty = coefficient * active
-        if self.config.target_l0 is not None:
-            penalty_control(buffers, "l0_weight", active, self.config.target_l0, batch.pace)
         return penalty
+
+    def _penalty(
+        self, active: "torch.Tensor", buffers: Parameters, batch: Batch
+    ) -> "tuple[torch.Tensor, torch.Tensor | float]":
+        """The penalty of a mean L0 and its derivative; then the multiplier moves."""
+        weight, target = self.config.l0, self.config.target_l0
+        if target is None:
+            return weight * active, weight
+        multiplier = buffers["multiplier"]
+        excess = active / target - 1.0
+        penalty = (weight * excess + multiplier) * (active - target)
+        # the first batches may be far off, and Adam remembers the square of a gradient for a thousand steps
+        pull = 2.0 * weight * excess.clamp(-1.0, 1.0)
+        coefficient = pull + multiplier
+        multiplier.add_(pull * min(1.0, MULTIPLIER_RATE * batch.pace))
+        return penalty, coefficient
 
     def _dense(
         self, parameters: Parameters, buffers: Parameters, batch: Batch, gradients: Parameters, pre: "torch.Tensor"

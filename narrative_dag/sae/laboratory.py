@@ -201,7 +201,6 @@ def _trained(
     from narrative_dag.sae.trainer import train
 
     what = f"train {len(manifest.config.runs)} autoencoders"
-    work.mkdir(parents=True, exist_ok=True)
     training = train(
         source,
         manifest.config,

@@ -16,8 +16,11 @@ from narrative_dag.sae.architecture import Architecture, Array, Batch, ConfigT, 
 if TYPE_CHECKING:
     import torch
 
-CROSSOVER = 0.25
-"""Share of active codes up to which the sparse kernels are faster than dense products on a CPU."""
+CROSSOVER = 0.13
+"""Share of active codes up to which the sparse kernels are faster than dense products on a CPU.
+
+Measured: they are equal between 0.11 and 0.16, for 256 to 4,096 features of 128 and 768 dimensions.
+"""
 
 
 class SparseCodes(NamedTuple):
@@ -66,9 +69,9 @@ class Linear(Architecture[ConfigT]):
     def activate(self, pre: "torch.Tensor", buffers: Parameters) -> "torch.Tensor":
         """Codes from pre-activations in training; zero where a feature does not fire, else the pre-activation."""
 
-    def floors(self, pre: Array, buffers: Parameters) -> Array:
-        """The least pre-activation of each row that fires if it is positive, [b]: `activate` for the sparse kernels."""
-        return np.zeros(len(pre), dtype=pre.dtype)
+    def floors(self, pre: Array, buffers: Parameters) -> Array | None:
+        """The least pre-activation of each row that fires if it is positive, [b]: `activate` on a CPU; None: any."""
+        return None
 
     def revive(self, pre: "torch.Tensor", most: int) -> "tuple[torch.Tensor, torch.Tensor]":
         """Codes of dead features for the auxiliary loss, at most `most` a row, and their slopes; both like `pre`."""
@@ -127,7 +130,9 @@ class Linear(Architecture[ConfigT]):
         from narrative_dag.sae.sparse_kernel import compress
 
         values = pre.numpy()
-        few, starts, features, active = compress(values, self.floors(values, buffers), int(CROSSOVER * values.size))
+        floors = self.floors(values, buffers)
+        floors = np.zeros(len(values), dtype=values.dtype) if floors is None else floors
+        few, starts, features, active = compress(values, floors, int(CROSSOVER * values.size))
         return SparseCodes(starts, features, active) if few else None
 
     def _dense(
@@ -136,9 +141,9 @@ class Linear(Architecture[ConfigT]):
         import torch
 
         x, W_dec = batch.x, parameters["W_dec"]
-        codes = self.activate(pre, buffers)
+        codes = self._codes(pre, buffers)
         error = product(codes, W_dec, batch.dtype).add_(parameters["b_dec"]).sub_(x)
-        loss = error.square().sum() / error.numel()
+        loss = sum_of_squares(error) / error.numel()
         upstream = error * (2.0 / error.numel())
         code_gradients = product(upstream, W_dec.T, batch.dtype)
         penalty = self.penalize_codes(codes, code_gradients, len(x), buffers, batch)
@@ -154,6 +159,17 @@ class Linear(Architecture[ConfigT]):
         torch.sum(upstream, 0, out=gradients["b_dec"])
         # a feature fired in this batch exactly when some row passed a gradient to its bias
         return GradientStep(loss, gradients["b_enc"] != 0), error
+
+    def _codes(self, pre: "torch.Tensor", buffers: Parameters) -> "torch.Tensor":
+        if not self.sparse or pre.device.type != "cpu":
+            return self.activate(pre, buffers)
+        import torch
+
+        # numpy selects several times faster than torch on a CPU
+        floors = self.floors(pre.numpy(), buffers)
+        if floors is None:
+            return self.activate(pre, buffers)
+        return pre * ((pre >= torch.from_numpy(floors)[:, None]) & (pre > 0))
 
     def _sparse(
         self, parameters: Parameters, buffers: Parameters, batch: Batch, gradients: Parameters, codes: SparseCodes
@@ -216,6 +232,12 @@ def product(
         return torch.mm(left, right) if out is None else torch.mm(left, right, out=out)
     narrow = (left.to(dtype) @ right.to(dtype)).to(left.dtype)
     return narrow if out is None else out.copy_(narrow)
+
+
+def sum_of_squares(tensor: "torch.Tensor") -> "torch.Tensor":
+    """Of a contiguous tensor, in one pass."""
+    flat = tensor.view(-1)
+    return flat.dot(flat)
 
 
 def penalty_control(buffers: Parameters, name: str, active: "torch.Tensor | float", target: float, pace: float) -> None:

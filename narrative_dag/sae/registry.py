@@ -6,11 +6,28 @@ from typing import Any
 from pydantic import ValidationError
 
 from narrative_dag.sae.architecture import Architecture, ArchitectureConfig
+from narrative_dag.sae.batchtopk import BatchTopK
 from narrative_dag.sae.errors import SaeError
+from narrative_dag.sae.gated import Gated
+from narrative_dag.sae.jumprelu import JumpReLU
+from narrative_dag.sae.matryoshka import Matryoshka
+from narrative_dag.sae.multitask import MultiTask
 from narrative_dag.sae.standard import Standard
+from narrative_dag.sae.tied import Tied
 from narrative_dag.sae.topk import TopK
+from narrative_dag.sae.variational import Variational
 
-ARCHITECTURES: Mapping[str, type[Architecture[Any]]] = {"standard": Standard, "topk": TopK}
+ARCHITECTURES: Mapping[str, type[Architecture[Any]]] = {
+    "standard": Standard,
+    "topk": TopK,
+    "batchtopk": BatchTopK,
+    "jumprelu": JumpReLU,
+    "matryoshka": Matryoshka,
+    "gated": Gated,
+    "tied": Tied,
+    "variational": Variational,
+    "multitask": MultiTask,
+}
 """Name -> class; the class's `config_type` is its constructor's argument."""
 
 

@@ -40,6 +40,21 @@ def compress(pre: Floats, floors: Floats, most: int) -> tuple[bool, Places, Plac
 
 
 @vector_kernel
+def _add(out: Floats, row: Floats, factor: float) -> None:
+    for c in range(len(out)):
+        out[c] += factor * row[c]
+
+
+@vector_kernel
+def _add_four(out: Floats, rows: Floats, places: Places, factors: Floats) -> None:
+    """Four rows at once: `out` is read and written a quarter as often."""
+    a, b, c, d = rows[places[0]], rows[places[1]], rows[places[2]], rows[places[3]]
+    p, q, r, s = factors[0], factors[1], factors[2], factors[3]
+    for i in range(len(out)):
+        out[i] += p * a[i] + q * b[i] + r * c[i] + s * d[i]
+
+
+@vector_kernel
 def reconstruct(
     starts: Places, features: Places, values: Floats, W_dec: Floats, b_dec: Floats, x: Floats, error: Floats
 ) -> float:
@@ -51,11 +66,12 @@ def reconstruct(
         truth = x[r]
         for c in range(d):
             out[c] = b_dec[c] - truth[c]
-        for m in range(starts[r], starts[r + 1]):
-            value = values[m]
-            atom = W_dec[features[m]]
-            for c in range(d):
-                out[c] += value * atom[c]
+        m, end = starts[r], starts[r + 1]
+        while m + 4 <= end:
+            _add_four(out, W_dec, features[m : m + 4], values[m : m + 4])
+            m += 4
+        for at in range(m, end):
+            _add(out, W_dec[features[at]], values[at])
         squares = np.float32(0.0)
         for c in range(d):
             squares += out[c] * out[c]
@@ -111,6 +127,7 @@ def weight_gradients(
     place = ends[:-1].copy()
     rows = np.empty(len(features), np.int64)
     order = np.empty(len(features), np.int64)
+    by_value, by_slope = np.empty_like(values), np.empty_like(slopes)
     for r in range(len(starts) - 1):
         for m in range(starts[r], starts[r + 1]):
             at = place[features[m]]
@@ -127,17 +144,19 @@ def weight_gradients(
             for c in range(d):
                 enc[c] = 0.0
         bias = np.float32(0.0)
-        for at in range(ends[j], ends[j + 1]):
-            value, slope = factor * values[order[at]], slopes[order[at]]
-            remainder, state = error[rows[at]], x[rows[at]]
-            if tied:
-                for c in range(d):
-                    dec[c] += value * remainder[c] + slope * state[c]
-            else:
-                for c in range(d):
-                    dec[c] += value * remainder[c]
-                    enc[c] += slope * state[c]
-            bias += slope
+        encoder = dec if tied else enc
+        at, end = ends[j], ends[j + 1]
+        for i in range(at, end):
+            by_value[i] = factor * values[order[i]]
+            by_slope[i] = slopes[order[i]]
+            bias += by_slope[i]
+        while at + 4 <= end:
+            _add_four(dec, error, rows[at : at + 4], by_value[at : at + 4])
+            _add_four(encoder, x, rows[at : at + 4], by_slope[at : at + 4])
+            at += 4
+        for i in range(at, end):
+            _add(dec, error[rows[i]], by_value[i])
+            _add(encoder, x[rows[i]], by_slope[i])
         g_bias[j] = bias
         fired[j] = ends[j + 1] > ends[j]
     return fired

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from narrative_dag.sae.architecture import ArchitectureConfig, Array, Batch, Parameters
-from narrative_dag.sae.linear import Linear, penalty_control
+from narrative_dag.sae.linear import Linear, penalty_control, sum_of_squares
 
 if TYPE_CHECKING:
     import torch
@@ -90,4 +90,4 @@ class Standard(Rectified[StandardConfig]):
         names = ("W_enc", "W_dec")
         for name in names:
             gradients[name].add_(parameters[name], alpha=2.0 * self.config.l2)
-        return self.config.l2 * (parameters["W_enc"].square().sum() + parameters["W_dec"].square().sum())
+        return self.config.l2 * sum_of_squares(parameters["W_enc"]).add_(sum_of_squares(parameters["W_dec"]))

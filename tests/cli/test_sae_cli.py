@@ -49,7 +49,7 @@ def run(*arguments: object) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def trained(states, tmp_path_factory) -> tuple[Path, dict[str, object]]:
     out = tmp_path_factory.mktemp("trainings") / "first"
-    return out, run("train", "--states", states, "--out", out, "--architecture", "all", *SMALL)
+    return out, run("train", "--states", states, "--out", out, "--architecture", "all", "--labels", *SMALL)
 
 
 def test_a_training_fills_its_folder_and_says_what_it_measured(trained):
@@ -100,7 +100,7 @@ def test_playthroughs_are_held_out_whole_and_storyworlds_when_asked(states, tmp_
 def test_a_finished_training_is_read_back_and_another_one_is_refused(trained, states):
     out, line = trained
     before = hash_folder(out)
-    again = run("train", "--states", states, "--out", out, "--architecture", "all", *SMALL, "--json")
+    again = run("train", "--states", states, "--out", out, "--architecture", "all", "--labels", *SMALL, "--json")
     assert {**again, "cpu_seconds": 0} == {**line, "cpu_seconds": 0}
     result = CliRunner().invoke(app, ["sae", "train", "--states", str(states), "--out", str(out), *SMALL])
     assert isinstance(result.exception, NarrativeError)
@@ -213,7 +213,8 @@ def test_autoencoders_with_other_splits_are_compared_on_all_rows_alone(trained, 
         (("--lr", "fast"), "lr"),
         (("--architecture", "perceptron"), "unknown architecture 'perceptron'"),
         (("--features", "10", "--k", "20"), "k = 20 is above k_features = 10"),
-        (("--held-out", "1"), "share inside"),
+        (("--held-out", "1"), "share"),
+        (("--split-by", "planet"), "'storyworld', 'playthrough' or 'row'"),
         (("--config", "nowhere.toml"), "nowhere.toml"),
         (("--config", "nowhere.toml", "--k", "3"), "--k"),
         (("--device", "abacus"), "device"),

@@ -22,6 +22,8 @@ def trainer() -> Train:
             decay=case.decay,
             dead_window=1 / case.epochs,
             log_every=1 / case.epochs,
+            # as many steps as the others
+            patience=0.0,
             device=case.device,
         )
         sae = train(states, config, seed=0).saes[0]
