@@ -20,7 +20,7 @@ from narrative_dag.sae.synthetic import synthetic_states
 ROOT = Path(narrative_dag.__file__).resolve().parents[1]
 PEERS_FOLDER = ROOT / ".venv-peers"
 PRODUCT = "narrative_dag"
-OWN = {PRODUCT: "product", "naive": "naive", "torch_loop": "torch_loop"}
+OWN = {PRODUCT: "product", "naive": "naive", "naive_batched": "naive_batched", "torch_loop": "torch_loop"}
 """What runs in this environment, and the module of `narrative_dag.bench.peers` that trains."""
 PEERS = {"sae_lens": "sae_lens", "dictionary_learning": "dictionary_learning", "sparsify": "sparsify"}
 """What runs in the peers' environment."""

@@ -1,6 +1,5 @@
 """BatchTopK: the states of a batch share their active features, k each on average."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np

@@ -64,7 +64,9 @@ class Gated(Rectified[GatedConfig]):
 
     def exported(self, weights: Mapping[str, Array]) -> tuple[dict[str, object], dict[str, Array]]:
         """SAELens's `gated`: the encoder bias is called b_gate, and b_mag is that of raw states."""
-        b_mag = weights["shift_mag"] + np.exp(weights["r_mag"]) * weights["b_enc"]
+        # of raw states far from 0 the two terms are large and all but cancel
+        slope = np.exp(weights["r_mag"].astype(np.float64))
+        b_mag = (weights["shift_mag"] + slope * weights["b_enc"]).astype(np.float32)
         kept = {name: weights[name] for name in ("W_enc", "W_dec", "b_dec", "r_mag")}
         return {"architecture": "gated"}, {**kept, "b_gate": weights["b_enc"], "b_mag": b_mag}
 
@@ -72,7 +74,8 @@ class Gated(Rectified[GatedConfig]):
         """The inverse; `shift_mag` is reckoned where another tool has left it out."""
         weights = dict(tensors)
         weights["b_enc"], b_mag = weights.pop("b_gate"), weights.pop("b_mag")
-        weights.setdefault("shift_mag", b_mag - np.exp(weights["r_mag"]) * weights["b_enc"])
+        shift = b_mag - np.exp(weights["r_mag"].astype(np.float64)) * weights["b_enc"]
+        weights.setdefault("shift_mag", shift.astype(np.float32))
         return weights
 
     def _dense(

@@ -61,10 +61,10 @@ class JumpReLU(Thresholded[JumpReLUConfig]):
     """Pre-activations above a trained threshold, unchanged (Rajamanoharan et al. 2024, arXiv 2407.14435).
 
     The parameter is the thresholds' logarithm, `log_threshold` [k]. Its gradient is the paper's estimate: with t a
-    threshold, w the bandwidth, g the gradient of the mean squared error by the code and c the penalty's derivative by L0,
+    threshold, w the bandwidth, g the gradient of the mean squared error by the code and c that of the penalty by L0,
     `-(t / w) * (t * g + c / b)` of every pre-activation less than `w / 2` from t, summed over the b rows of the batch.
-    Encoder and decoder learn from the mean squared error alone. The quadratic penalty is the one of that paper; the
-    multiplier, of the method of multipliers (Hestenes 1969), takes off what the mean squared error pulls L0 away by.
+    Encoder and decoder learn from the mean squared error alone. Beside the quadratic penalty the multiplier (method of
+    multipliers, Hestenes 1969) cancels what else pulls L0 off the target.
     """
 
     config_type: ClassVar[type[ArchitectureConfig]] = JumpReLUConfig

@@ -88,7 +88,7 @@ class MultiTask(Largest[MultiTaskConfig]):
         logits = torch.addmm(parameters["b_head"], codes, parameters["W_head"])
         applies = ~batch.labels.isnan()
         truth = batch.labels.nan_to_num().to(logits.dtype)
-        share = self.config.label_weight / applies.sum().clamp(min=1)
+        share = self.config.label_weight / applies.sum().clamp(min=1).to(logits.dtype)
         loss = ((torch.nn.functional.softplus(logits) - truth * logits) * applies).sum() * share
         upstream = (logits.sigmoid() - truth) * applies * share
         torch.mm(codes.T, upstream, out=gradients["W_head"])

@@ -119,8 +119,9 @@ def train_on_rollouts(
     metrics, mcc = _metrics(states, test, training.saes)
     step = max(row.step for row in training.log)
     log = list(training.log)
-    for run, values in zip(config.runs, metrics, strict=True):
-        log += [LogRow(step, run.name, f"heldout_{name}", value) for name, value in _scalars(values).items()]
+    for sae, values in zip(training.saes, metrics, strict=True):
+        run = sae.metadata["run"]
+        log += [LogRow(step, run, f"heldout_{name}", value) for name, value in _scalars(values).items()]
     if mcc:
         log.append(LogRow(step, "all", "mcc", float(np.mean(mcc))))
     return RolloutSaes(training.saes, metrics, mcc, log)

@@ -34,11 +34,11 @@ def test_every_loop_here_learns_the_same_autoencoder(architecture):
     states = states_of(case, 1000)
     reached = {
         library: measure(import_module(f"narrative_dag.bench.peers.{library}").trainer(), states, case)
-        for library in ("product", "naive", "torch_loop")
+        for library in ("product", "naive_batched", "torch_loop")
     }
     assert all(result["seconds"] > 0 for result in reached.values())
     assert reached["product"]["states"] == reached["torch_loop"]["states"] == 20 * 1000
-    assert reached["naive"]["states"] == 20 * 15 * 64
+    assert reached["naive_batched"]["states"] == 20 * 15 * 64
     plain = reached["torch_loop"]["fvu"]
     assert plain < 0.6
     for result in reached.values():
@@ -73,9 +73,9 @@ def test_the_record_compares_equal_work():
     assert full == {"d128_k256_l1": 1950, "d128_k256_topk": 1950, "d768_k4096_l1": 78, "d768_k4096_topk": 78}
     assert {case.k_features for case in GPU_CASES.values()} == {256, 4096, 16_384}
     assert {case.device for case in GPU_CASES.values()} == {"cuda"}
-    assert libraries(CASES["d128_k256_l1"], peers=False) == ["narrative_dag", "naive", "torch_loop"]
-    assert libraries(CASES["d128_k256_l1"], peers=True)[3:] == ["sae_lens", "dictionary_learning"]
-    assert libraries(CASES["d128_k256_topk"], peers=True)[3:] == ["sae_lens", "dictionary_learning", "sparsify"]
+    assert libraries(CASES["d128_k256_l1"], peers=False) == ["narrative_dag", "naive", "naive_batched", "torch_loop"]
+    assert libraries(CASES["d128_k256_l1"], peers=True)[4:] == ["sae_lens", "dictionary_learning"]
+    assert libraries(CASES["d128_k256_topk"], peers=True)[4:] == ["sae_lens", "dictionary_learning", "sparsify"]
 
 
 def test_a_measurement_is_a_process_of_its_own():

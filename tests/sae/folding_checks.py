@@ -2,10 +2,15 @@
 
 import gradient_checks as checks
 import numpy as np
+import torch
 
+from narrative_dag.sae import linear
+from narrative_dag.sae.architecture import Batch
 from narrative_dag.sae.folded import FoldedSae
 from narrative_dag.sae.registry import build
 from narrative_dag.sae.synthetic import synthetic_states
+
+torch.set_num_threads(1)
 
 
 def uneven_states(n=600, d=12):
@@ -58,11 +63,6 @@ def assert_scale_changes_nothing(config, states, labels=None):
 
 def assert_sparse_is_dense(config, d=16, rows=40, label_width=0, bias=-0.6, monkeypatch=None):
     """The sparse kernels and the dense products give the same loss, gradients and buffers."""
-    import torch
-
-    from narrative_dag.sae import linear
-    from narrative_dag.sae.architecture import Batch
-
     rng = np.random.default_rng(2)
     labels = torch.from_numpy(rng.integers(0, 2, (rows, label_width)).astype(np.float32)) if label_width else None
     batch = Batch(torch.from_numpy(rng.normal(size=(rows, d)).astype(np.float32)), labels, seed=5)

@@ -1,13 +1,40 @@
-"""The loop that such code starts as: a `DataLoader` that stacks single states, autograd, a loss read every step."""
+"""The loop that such code starts as: a `DataLoader` over rows of a table, autograd, a loss read every step."""
+
+from collections.abc import Callable
+from typing import Any
 
 from narrative_dag.bench.peers.case import Array, Case, Train, Trained, by_torch
 
+BATCH = 32
+"""States of a batch in the first version of such code."""
+
 
 def trainer() -> Train:
-    """`torch.nn`, `torch.optim.Adam` and `torch.utils.data` with their defaults; decoder columns of unit norm."""
+    """Rows one by one in batches of `BATCH`; modules, Adam and `torch.utils.data` with their defaults."""
+    from torch.utils.data import DataLoader, Dataset
+
+    class Rows(Dataset[Any]):
+        def __init__(self, rows: list[list[float]]) -> None:
+            self.rows = rows
+
+        def __len__(self) -> int:
+            return len(self.rows)
+
+        def __getitem__(self, index: int) -> Any:
+            import torch
+
+            return (torch.tensor(self.rows[index], dtype=torch.float32),)
+
+    def loader(states: Array, case: Case) -> Any:
+        return DataLoader(Rows(states.tolist()), batch_size=BATCH, shuffle=True, drop_last=True)
+
+    return loop(loader)
+
+
+def loop(loader: Callable[[Array, Case], Any]) -> Train:
+    """The loop on batches of one tensor; decoder columns of unit norm."""
     import torch
     from torch import nn
-    from torch.utils.data import DataLoader, TensorDataset
 
     class Autoencoder(nn.Module):
         def __init__(self, case: Case) -> None:
@@ -27,12 +54,10 @@ def trainer() -> Train:
         torch.manual_seed(0)
         model = Autoencoder(case)
         optimizer = torch.optim.Adam(model.parameters(), lr=case.lr)
-        loader = DataLoader(
-            TensorDataset(torch.from_numpy(states)), batch_size=case.batch_size, shuffle=True, drop_last=True
-        )
+        batches = loader(states, case)
         losses, seen = [], 0
         for _ in range(case.epochs):
-            for (x,) in loader:
+            for (x,) in batches:
                 reconstruction, codes = model(x)
                 loss = nn.functional.mse_loss(reconstruction, x)
                 if case.architecture == "standard":

@@ -10,7 +10,9 @@ def trainer() -> Train:
     from narrative_dag.sae.trainer import train
 
     def fit(states: Array, case: Case) -> Trained:
-        specific: dict[str, float] = {"k": case.k} if case.architecture == "topk" else {"l1": case.l1}
+        # an encoder of its own, as the other libraries have
+        topk = {"k": case.k, "tied": False}
+        specific = topk if case.architecture == "topk" else {"l1": case.l1}
         architecture = parse_architecture(
             {"architecture": case.architecture, "k_features": case.k_features, **specific}
         )
