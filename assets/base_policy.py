@@ -3,8 +3,8 @@
 import dagster as dg
 
 from assets.keys import BOOTSTRAP, GPU
+from narrative_dag.progress import Progress
 from narrative_dag.stages.base import train_base_policy
-from narrative_dag.stages.result import Progress
 from resources.house import House
 
 

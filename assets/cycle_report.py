@@ -3,8 +3,8 @@
 import dagster as dg
 
 from assets.keys import CYCLE, cycles
+from narrative_dag.progress import Progress
 from narrative_dag.stages.report import report
-from narrative_dag.stages.result import Progress
 from resources.house import House
 
 

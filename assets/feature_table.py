@@ -3,8 +3,8 @@
 import dagster as dg
 
 from assets.keys import CYCLE, cycles, table_metadata
+from narrative_dag.progress import Progress
 from narrative_dag.stages.features import tabulate
-from narrative_dag.stages.result import Progress
 from resources.house import House
 
 

@@ -7,8 +7,8 @@ import dagster as dg
 
 from assets.keys import BOOTSTRAP, table_metadata
 from narrative_dag.home import worlds_folder
+from narrative_dag.progress import Progress
 from narrative_dag.stages.imports import import_worlds
-from narrative_dag.stages.result import Progress
 from resources.house import House
 
 

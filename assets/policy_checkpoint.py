@@ -4,8 +4,8 @@ import dagster as dg
 
 from assets.keys import CYCLE, GPU, cycles
 from narrative_dag.partitions import SEEDS
+from narrative_dag.progress import Progress
 from narrative_dag.stages.improve import improve_policy
-from narrative_dag.stages.result import Progress
 from resources.house import House
 
 

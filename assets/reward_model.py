@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.keys import CYCLE, GPU, cycles, table_metadata
-from narrative_dag.stages.result import Progress
+from narrative_dag.progress import Progress
 from narrative_dag.stages.reward import build_reward
 from resources.house import House
 

@@ -4,8 +4,8 @@ import dagster as dg
 
 from assets.keys import CYCLE, cycles, table_metadata
 from narrative_dag.partitions import IMPORTED
+from narrative_dag.progress import Progress
 from narrative_dag.stages.play import play_storyworlds
-from narrative_dag.stages.result import Progress
 from resources.house import House
 
 

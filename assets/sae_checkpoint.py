@@ -3,10 +3,10 @@
 import dagster as dg
 
 from assets.keys import CYCLE, GPU, cycles
+from narrative_dag.progress import Progress
 from narrative_dag.report.sae_page import markdown_image
 from narrative_dag.sae.experiment import PICTURE_FILE
 from narrative_dag.stages.autoencode import train_saes
-from narrative_dag.stages.result import Progress
 from resources.house import House
 
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.keys import BOOTSTRAP, table_metadata
-from narrative_dag.stages.result import Progress
+from narrative_dag.progress import Progress
 from narrative_dag.stages.seeds import write_seeds
 from resources.house import House
 

@@ -7,7 +7,7 @@ missing, and names it, with its content hash, in the metadata and the lineage ta
 import dagster as dg
 
 from assets.keys import CYCLE, GPU, cycles, table_metadata
-from narrative_dag.stages.result import Progress
+from narrative_dag.progress import Progress
 from narrative_dag.stages.write import write_storyworlds
 from resources.house import House
 

@@ -5,9 +5,9 @@ import dagster as dg
 import assets
 from assets.checks import CHECKS
 from narrative_dag.jobs import bootstrap_job, cycle_job
+from narrative_dag.progress import Progress
 from narrative_dag.schedules import nightly_cycles
 from narrative_dag.sensors import next_cycle
-from narrative_dag.stages.result import Progress
 from resources.compute import Compute
 from resources.house import House
 from resources.progress import log_progress

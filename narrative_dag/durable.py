@@ -23,14 +23,24 @@ def replace(source: Path, target: Path) -> None:
     sync(target.parent)
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name beside it, then `replace`; an exception leaves what was there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+@contextmanager
+def file(target: Path) -> Iterator[Path]:
+    """A temporary name `.<name>.<process>.tmp` for a file beside the target, whose place it takes at the end.
+
+    An exception leaves what was there.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
-        replace(temporary, path)
+        yield temporary
+        replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name beside it, then `replace`; an exception leaves what was there."""
+    with file(path) as temporary:
+        temporary.write_bytes(content)
 
 
 @contextmanager

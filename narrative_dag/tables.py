@@ -5,7 +5,7 @@ Every table has one more column, `cycle`, from its folder's name: `cycle-0000`, 
 cycle.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -184,6 +184,17 @@ TABLES: Mapping[str, Table] = {
         ),
     )
 }
+
+
+def training_log(stage: str, rows: Iterable[tuple[str, int, str, float]]) -> pa.Table:
+    """The table `training_log` from (run, step, metric, value) rows."""
+    return pa.Table.from_pylist(
+        [
+            {"stage": stage, "run": run, "step": step, "metric": metric, "value": float(value)}
+            for run, step, metric, value in rows
+        ],
+        schema=TABLES["training_log"].schema,
+    )
 
 
 def markdown() -> str:

@@ -15,7 +15,7 @@ from narrative_dag import __version__
 from narrative_dag.config import CycleConfig
 from narrative_dag.home import Home, worlds_folder
 from narrative_dag.partitions import bootstrap_key, parents_of
-from narrative_dag.stages.result import Progress
+from narrative_dag.progress import Progress
 from resources.artifacts import Artifacts
 from resources.catalog import Catalog, CatalogError
 from resources.compute import Compute

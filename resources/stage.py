@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from narrative_dag.config import CycleConfig
 from narrative_dag.partitions import policy_before
-from narrative_dag.stages.result import Progress, StageResult
+from narrative_dag.progress import Progress
+from narrative_dag.stages.result import StageResult
 from resources.artifacts import Artifacts
 from resources.hashing import combine
 from resources.lineage import Entry, Lineage, Parent

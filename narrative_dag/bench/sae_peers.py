@@ -25,6 +25,8 @@ OWN = {PRODUCT: "product", "naive": "naive", "naive_batched": "naive_batched", "
 PEERS = {"sae_lens": "sae_lens", "dictionary_learning": "dictionary_learning", "sparsify": "sparsify"}
 """What runs in the peers' environment."""
 TOPK_ONLY = frozenset({"sparsify"})
+SMALL_ONLY = {"naive": 768}
+"""What does not train cases of so many dimensions or more."""
 ATOMS, ACTIVE = 1024, 20
 """Most atoms of the states' dictionary, and atoms of a state."""
 ERROR_LINES = 15
@@ -76,7 +78,10 @@ def peers_python(folder: Path = PEERS_FOLDER) -> Path:
 def libraries(case: Case, peers: bool) -> list[str]:
     """Names of what can train a case, this project's first."""
     names = [*OWN, *PEERS] if peers else list(OWN)
-    return [name for name in names if case.architecture == "topk" or name not in TOPK_ONLY]
+    if case.architecture != "topk":
+        names = [name for name in names if name not in TOPK_ONLY]
+    # a minute of small batches for each of the large cases would tell nothing new
+    return [name for name in names if case.d < SMALL_ONLY.get(name, case.d + 1)]
 
 
 def states_of(case: Case, rows: int) -> Array:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from narrative_dag.config import CycleConfig
-    from narrative_dag.stages.result import Progress
+    from narrative_dag.progress import Progress
     from resources.house import House
 
 STAGE_LINE = re.compile(r" of (cycle-\d+|seeds|imported)$")

@@ -6,9 +6,7 @@ padding have no row; a text's own first token has one, also where no token stand
 """
 
 import json
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,14 +16,13 @@ import pyarrow.parquet as pq
 
 from narrative_dag import durable
 from narrative_dag.policy.config import PolicyConfig
+from narrative_dag.progress import CountProgress, silent_count
 from narrative_dag.sae.architecture import Array
 from narrative_dag.sae.errors import SaeError
 from narrative_dag.sae.sources import first_not_finite
 
 if TYPE_CHECKING:
     from narrative_dag.policy.model import Policy
-
-Progress = Callable[[int, int], None]
 
 _ROW_GROUP_BYTES = 1 << 23
 """States of a row group: small beside a shuffle buffer, so that training mixes them well."""
@@ -51,10 +48,6 @@ class _Text(NamedTuple):
     skipped: int
 
 
-def _silent(done: int, total: int) -> None:
-    """Tell nobody."""
-
-
 def write_activations(
     model_folder: Path,
     texts: Sequence[str],
@@ -66,7 +59,7 @@ def write_activations(
     max_rows: int | None = None,
     seed: int = 0,
     config: PolicyConfig | None = None,
-    progress: Progress = _silent,
+    progress: CountProgress = silent_count,
 ) -> Activations:
     """Run a model over texts and write the residual stream at a layer; the file is there whole or not at all.
 
@@ -103,7 +96,8 @@ def write_activations(
     notes = {"model": policy.digest(), "layer": layer, "seed": seed, "beginning_of_sequence": "no row"}
     reader = _Reader(policy, texts, batch_tokens, max_rows, np.random.default_rng([seed, 0xAC7]))
     rows, done, d = 0, 0, 0
-    with _published(out) as temporary, _Writer(temporary, notes) as writer, policy.compute.session():
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with durable.file(out) as temporary, _Writer(temporary, notes) as writer, policy.compute.session():
         for batch in reader.batches():
             for text, states in zip(batch, _states(policy, blocks, layer, batch), strict=True):
                 name = str(text.number) if ids is None else ids[text.number]
@@ -267,15 +261,3 @@ class _Writer:
             )
         self._writer.write_table(table, row_group_size=table.num_rows)
         self._waiting, self._bytes = [], 0
-
-
-@contextmanager
-def _published(out: Path) -> Iterator[Path]:
-    """A temporary file beside `out` that takes its place at the end; an exception leaves what was there."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        durable.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)

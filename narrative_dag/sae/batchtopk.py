@@ -1,12 +1,13 @@
 """BatchTopK: the states of a batch share their active features, k each on average."""
 
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from narrative_dag.sae.architecture import ArchitectureConfig, Array, Batch, Parameters
 from narrative_dag.sae.jumprelu import Thresholded
+from narrative_dag.sae.largest import LargestConfig
 
 if TYPE_CHECKING:
     import torch
@@ -15,19 +16,10 @@ WINDOW = 0.02
 """Share of a training over which the threshold of inference is averaged."""
 
 
-class BatchSelectionConfig(ArchitectureConfig):
+class BatchSelectionConfig(LargestConfig):
     """How many features fire."""
 
     k: int = Field(default=20, ge=1, description="mean number of active features of a state")
-    tied: bool = Field(
-        default=True, description="the encoder is the decoder's transpose: features are steadier from seed to seed"
-    )
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.k > self.k_features:
-            raise ValueError(f"k = {self.k} is above k_features = {self.k_features}")
-        return self
 
 
 class BatchTopKConfig(BatchSelectionConfig):

@@ -10,6 +10,7 @@ Every file is there whole or not at all, and a folder with `config.json` is fini
 """
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from narrative_dag.sae.folded import FoldedSae
 from narrative_dag.sae.metrics import SaeMetrics
 from narrative_dag.sae.splits import Split
 from narrative_dag.sae.trainer_state import LogRow
-from narrative_dag.stages.result import training_log
+from narrative_dag.tables import training_log
 
 MANIFEST_FILE = "config.json"
 METRICS_FILE = "metrics.json"
@@ -82,9 +83,8 @@ class Experiment:
         folder.mkdir(parents=True, exist_ok=True)
         save_saes(self.saes, folder)
         table = training_log(STAGE, ((row.run, row.step, row.metric, row.value) for row in self.log))
-        passing = folder / f".{LOG_FILE}.tmp"
-        pq.write_table(table, passing, compression="zstd")
-        durable.replace(passing, folder / LOG_FILE)
+        with durable.file(folder / LOG_FILE) as passing:
+            pq.write_table(table, passing, compression="zstd")
         for name, text in pages.items():
             durable.write(folder / name, text.encode())
         durable.write(folder / METRICS_FILE, _json(self.figures))
@@ -101,12 +101,16 @@ class Experiment:
         if manifest is None:
             raise SaeError("no finished training here", where=str(folder), hint="narrative-dag sae train --out FOLDER")
         try:
-            figures = Figures.model_validate_json((folder / METRICS_FILE).read_text())
+            figures = Figures.model_validate_json((folder / METRICS_FILE).read_bytes())
             rows = pq.ParquetFile(folder / LOG_FILE).read().to_pylist()
             log = [LogRow(row["step"], row["run"], row["metric"], row["value"]) for row in rows]
         except (OSError, ValueError, KeyError) as error:
-            raise SaeError(f"the training's folder is damaged: {error}", where=str(folder)) from error
-        return cls(manifest, figures, load_saes(folder), log)
+            raise SaeError(f"the training's folder is damaged: {_told(error)}", where=str(folder)) from error
+        saes, runs = load_saes(folder), len(manifest.config.runs)
+        if not len(saes) == len(figures.metrics) == runs:
+            found = f"{len(saes)} autoencoders and figures of {len(figures.metrics)} for {runs} runs"
+            raise SaeError(f"the training's folder is damaged: {found}", where=str(folder))
+        return cls(manifest, figures, saes, log)
 
 
 def trained_runs(runs: Sequence[RunConfig], saes: Sequence[FoldedSae]) -> list[RunConfig]:
@@ -118,21 +122,25 @@ def read_manifest(folder: Path) -> Manifest | None:
     """What a finished training was made from; None where there is none.
 
     Raises:
-        SaeError: the file is damaged.
+        SaeError: the file is damaged, or belongs to something else.
     """
     path = folder / MANIFEST_FILE
     if not path.is_file():
         return None
     try:
-        return Manifest.model_validate_json(path.read_text())
-    except (OSError, ValidationError, UnicodeDecodeError) as error:
-        raise SaeError(f"cannot be read: {error}", where=str(path)) from error
+        return Manifest.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise SaeError(f"not of a training: {_told(error)}", where=str(path)) from error
 
 
 def save_saes(saes: Sequence[FoldedSae], folder: Path) -> None:
-    """Write autoencoders as `sae-0`, `sae-1`, ... of a folder."""
+    """Write autoencoders as `sae-0`, `sae-1`, ... of a folder; those after them, of an earlier training, are removed."""
     for i, sae in enumerate(saes):
         sae.save(folder / f"sae-{i}")
+    after = len(saes)
+    while (place := folder / f"sae-{after}").is_dir():
+        shutil.rmtree(place)
+        after += 1
 
 
 def load_saes(folder: Path) -> Sequence[FoldedSae]:
@@ -147,6 +155,14 @@ def load_saes(folder: Path) -> Sequence[FoldedSae]:
     if not found:
         raise SaeError("no autoencoders here", where=str(folder), hint="materialize sae_checkpoint first")
     return found
+
+
+def _told(error: Exception) -> str:
+    """In one line; of what pydantic found the first."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
 
 
 def _json(model: BaseModel) -> bytes:

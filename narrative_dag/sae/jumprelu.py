@@ -14,15 +14,19 @@ if TYPE_CHECKING:
     import torch
 
 
-MULTIPLIER_RATE = 20.0
+STIFFNESS = 10.0
+"""The quadratic penalty's weight over `l0`."""
+MULTIPLIER_RATE = 5.0
 """A constant pull of the quadratic penalty is doubled by the multiplier in one part in so many of the training."""
+FLOOR = 0.2
+"""Smallest threshold, as a share of the bandwidth: the logarithm of a smaller one moves too slowly to come back."""
 
 
 class JumpReLUConfig(ArchitectureConfig):
-    """Loss: mean squared error + `l0` * L0, or, with T = `target_l0`, + `l0` * T * (L0 / T - 1)^2 + m * (L0 - T).
+    """Loss: mean squared error + `l0` * L0, or, with T = `target_l0`, + 10 `l0` T (L0 / T - 1)^2 + m (L0 - T).
 
-    L0 is the mean over the batch, m a multiplier that moves until L0 is T. States are normalised before training, so
-    that `bandwidth` and `threshold` do not depend on the scale of raw ones.
+    L0 is the mean over the batch, m >= 0 a multiplier that grows while L0 is above T and shrinks below it. States are
+    normalised before training, so that `bandwidth` and `threshold` do not depend on the scale of raw ones.
     """
 
     architecture: Literal["jumprelu"] = Field(default="jumprelu", description="name in the registry")
@@ -64,7 +68,7 @@ class JumpReLU(Thresholded[JumpReLUConfig]):
     threshold, w the bandwidth, g the gradient of the mean squared error by the code and c that of the penalty by L0,
     `-(t / w) * (t * g + c / b)` of every pre-activation less than `w / 2` from t, summed over the b rows of the batch.
     Encoder and decoder learn from the mean squared error alone. Beside the quadratic penalty the multiplier (method of
-    multipliers, Hestenes 1969) cancels what else pulls L0 off the target.
+    multipliers, Hestenes 1969) cancels what the mean squared error gains by an L0 above the target.
     """
 
     config_type: ClassVar[type[ArchitectureConfig]] = JumpReLUConfig
@@ -87,7 +91,8 @@ class JumpReLU(Thresholded[JumpReLUConfig]):
     def weights(self, parameters: Parameters, buffers: Parameters) -> Parameters:
         """As every architecture, with the thresholds in place of their logarithms."""
         weights = super().weights(parameters, buffers)
-        return {**weights, "threshold": weights.pop("log_threshold").exp()}
+        thresholds = weights.pop("log_threshold").exp()
+        return {**weights, "threshold": thresholds}
 
     def reset(self, parameters: Parameters, features: "torch.Tensor", directions: "torch.Tensor", size: float) -> None:
         """As every architecture; the thresholds, too, are those of the start, shortened as the encoder rows are."""
@@ -119,16 +124,19 @@ class JumpReLU(Thresholded[JumpReLUConfig]):
             return weight * active, weight
         multiplier = buffers["multiplier"]
         excess = active / target - 1.0
-        penalty = (weight * excess + multiplier) * (active - target)
+        stiffness = STIFFNESS * weight
+        penalty = (stiffness * excess + multiplier) * (active - target)
         # the first batches may be far off, and Adam remembers the square of a gradient for a thousand steps
-        pull = 2.0 * weight * excess.clamp(-1.0, 1.0)
+        pull = 2.0 * stiffness * excess.clamp(-1.0, 1.0)
         coefficient = pull + multiplier
-        multiplier.add_(pull * min(1.0, MULTIPLIER_RATE * batch.pace))
+        # below zero it would grow without end where the states have no more features to give
+        multiplier.add_(pull * min(1.0, MULTIPLIER_RATE * batch.pace)).clamp_min_(0.0)
         return penalty, coefficient
 
     def _dense(
         self, parameters: Parameters, buffers: Parameters, batch: Batch, gradients: Parameters, pre: "torch.Tensor"
     ) -> "tuple[GradientStep, torch.Tensor]":
+        parameters["log_threshold"].clamp_min_(math.log(FLOOR * self.config.bandwidth))
         # what activation and penalty need to know of this step
         step = {
             "pre": pre,

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from narrative_dag.sae.architecture import Array
 from narrative_dag.sae.errors import SaeError
+from narrative_dag.sae.parquet_rows import is_list
 
 OPTION_SLOTS = 8
 """Options of a page that have a label."""
@@ -122,6 +123,8 @@ class LabelColumn:
     def observe(self, rows: pa.RecordBatch) -> None:
         """Check the lists. Raises SaeError for lists of different lengths, missing ones, and infinite labels."""
         column = rows[self.name]
+        if not is_list(column.type):
+            raise SaeError(f"labels are lists of numbers, this column has type {column.type}", where=self.name)
         if column.null_count:
             raise SaeError("a list of labels is missing", where=self.name)
         for length in pc.unique(_lengths(column)).to_pylist():
@@ -160,6 +163,8 @@ def _contexts(rows: pa.RecordBatch) -> tuple[_Codes, list[tuple[str, str]]]:
 
 def _listed(rows: pa.RecordBatch, column: str, contexts: _Codes) -> tuple[_Codes, _Codes, list[str]]:
     """The options of a list column one by one: row [l], number of (context, option) [l], and the options' ids."""
+    if not is_list(rows[column].type):
+        raise SaeError(f"options are lists of ids, this column has type {rows[column].type}", where=column)
     places = np.repeat(np.arange(len(rows)), _lengths(rows[column]).to_numpy(zero_copy_only=False))
     options, names = _encoded(rows[column].flatten(), column)
     return places, contexts[places] * len(names) + options, names.to_pylist()

@@ -1,5 +1,6 @@
 """Trainings on Parquet files of states: one into a folder, evaluation of finished ones, several side by side."""
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from narrative_dag.progress import Progress, silent
 from narrative_dag.report.sae_comparison import (
     ComparedRun,
     Comparison,
@@ -25,10 +27,9 @@ from narrative_dag.sae.labels import OptionSlots
 from narrative_dag.sae.metrics import SaeMetrics, evaluate_blocks
 from narrative_dag.sae.oracles import KMEANS_ROWS, kmeans_unexplained
 from narrative_dag.sae.parquet_states import ParquetStates
-from narrative_dag.sae.sources import Block, InMemory, StateSource
+from narrative_dag.sae.sources import InMemory, StateSource
 from narrative_dag.sae.splits import Split
 from narrative_dag.sae.stability import mcc_matrix
-from narrative_dag.stages.result import Progress, silent
 
 MEMORY_BYTES = 1 << 29
 """States that take up to so much are held in memory, unless told otherwise."""
@@ -82,6 +83,8 @@ def train_folder(
         progress=lambda done, total: progress("read states", done, total),
     )
     rest = read.held_out()
+    if not read.moments().deviation.any():
+        raise SaeError("the states do not vary: there is nothing to explain", where=str(states))
     if streamed is None:
         streamed = read.rows * read.d * 4 > MEMORY_BYTES
     source: StateSource = read if streamed else InMemory(*read.probe(read.rows, seed))
@@ -100,6 +103,7 @@ def train_folder(
     if (finished := read_manifest(out)) is not None:
         if finished != manifest.model_copy(update={"states": finished.states}):
             raise SaeError(f"{_difference(finished, manifest)} is not the same", where=str(out), hint="another --out")
+        shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
         return Experiment.read(out)
     experiment = _trained(source, read, rest, manifest, out / WORK_FOLDER, kmeans, progress)
     experiment.write(out, {PAGE_FILE: comparison_page(comparison_of(experiment))})
@@ -132,8 +136,7 @@ def candidates(folder: Path) -> list[Candidate]:
     if (folder / CONFIG_FILE).is_file():
         manifest = read_manifest(folder.parent)
         return [Candidate(folder.name, manifest.split if manifest else None, FoldedSae.load(folder))]
-    found = Experiment.read(folder)
-    return [Candidate(run.name, found.manifest.split, sae) for run, sae in zip(found.runs, found.saes, strict=True)]
+    return _candidates(Experiment.read(folder))
 
 
 def evaluate_on(
@@ -142,7 +145,8 @@ def evaluate_on(
     """Figures of autoencoders on the rows of a file that all of them were kept from; with `every` on all rows.
 
     Raises:
-        SaeError: they were trained with different splits, or with one that is not known, and `every` is not set.
+        SaeError: they were trained with different splits, or with one that is not known, and `every` is not set; or
+            they do not read states of the file's length.
     """
     split = None if every else compared[0].split
     if not every:
@@ -151,6 +155,9 @@ def evaluate_on(
                 what = "its split is not known" if one.split is None else f"its split is not {compared[0].name}'s"
                 raise SaeError(what, where=one.name, hint="--all evaluates on all rows")
     read = ParquetStates(states, split=split, progress=lambda done, total: progress("read states", done, total))
+    for one in compared:
+        if one.sae.d != read.d:
+            raise SaeError(f"the states have length {read.d}, {one.name} reads {one.sae.d}", where=str(states))
     rest = read if split is None else read.held_out()
     return _figures([one.sae for one in compared], read, rest, kmeans, progress)
 
@@ -161,14 +168,14 @@ def compare_folders(
     """Finished trainings side by side, measured anew on the same rows.
 
     Raises:
-        SaeError: a folder is no finished training; see `evaluate_on`.
+        SaeError: a folder is no finished training, or given twice; see `evaluate_on`.
     """
+    prefixes = _prefixes(folders)
     experiments = [Experiment.read(folder) for folder in folders]
-    prefixes = [f"{folder.name}/" if len(folders) > 1 else "" for folder in folders]
     found = [
         one._replace(name=prefix + one.name)
-        for prefix, folder in zip(prefixes, folders, strict=True)
-        for one in candidates(folder)
+        for prefix, experiment in zip(prefixes, experiments, strict=True)
+        for one in _candidates(experiment)
     ]
     figures = evaluate_on(states, found, every, kmeans, progress)
     metrics = iter(figures.metrics)
@@ -187,6 +194,22 @@ def compare_folders(
         "rows": figures.metrics[0].rows,
     }
     return Comparison("Autoencoders of states", facts, runs, figures.mcc, figures.oracles), figures
+
+
+def _candidates(experiment: Experiment) -> list[Candidate]:
+    split = experiment.manifest.split
+    return [Candidate(run.name, split, sae) for run, sae in zip(experiment.runs, experiment.saes, strict=True)]
+
+
+def _prefixes(folders: Sequence[Path]) -> list[str]:
+    """What tells trainings apart before their runs' names: the folder's name, its whole path where two share one."""
+    places = [folder.resolve() for folder in folders]
+    if len(set(places)) < len(places):
+        raise SaeError("given twice", where=next(str(one) for i, one in enumerate(folders) if places[i] in places[:i]))
+    if len(folders) == 1:
+        return [""]
+    names = [place.name for place in places]
+    return [f"{name if len(set(names)) == len(names) else place}/" for name, place in zip(names, places, strict=True)]
 
 
 def _trained(
@@ -220,9 +243,7 @@ def _figures(
         saes, _told_blocks(read, 0, total, progress), _told_blocks(rest, read.rows, total, progress)
     )
     metrics = [evaluation.metrics for evaluation in evaluations]
-    deviation = read.moments().deviation
-    # a dimension that never varies has no unit, and no weight in a direction
-    mcc = mcc_matrix(saes, np.where(deviation > 0, deviation, np.inf))
+    mcc = mcc_matrix(saes, read.moments().units)
     oracles = {"PCA": tuple(pca_points(metrics))}
     if kmeans:
         oracles["k-means"] = tuple(_kmeans_points(saes, metrics, read, rest))
@@ -240,21 +261,24 @@ def _told_blocks(source: ParquetStates, before: int, total: int, progress: Progr
 def _kmeans_points(
     saes: Sequence[FoldedSae], metrics: Sequence[SaeMetrics], read: ParquetStates, rest: ParquetStates
 ) -> list[tuple[float, float]]:
-    """Residual k-means at the smallest, the middle and the largest L0, with as many centroids as there are features."""
-    budgets = sorted({max(1, round(one.l0)) for one in metrics})
-    places = np.linspace(0, len(budgets) - 1, min(_KMEANS_POINTS, len(budgets))).round().astype(int)
+    """Residual k-means at the smallest, the middle and the largest L0, with as many centroids as there are features.
+
+    An L0 for which a stage would have more centroids than there are training states is left out.
+    """
     features = max(sae.k for sae in saes)
-    train, test = (block.states for block in (_probe(read), _probe(rest)))
+    train, test = (source.probe(KMEANS_ROWS, 0).states for source in (read, rest))
+    wanted = {max(1, round(one.l0)) for one in metrics}
+    budgets = sorted(budget for budget in wanted if -(-features // budget) <= len(train))
+    places = np.linspace(0, len(budgets) - 1, min(_KMEANS_POINTS, len(budgets))).round().astype(int)
     return [(float(budgets[i]), kmeans_unexplained(train, test, features, budgets[i], seed=0)) for i in places.tolist()]
 
 
-def _probe(source: ParquetStates) -> Block:
-    return source.probe(KMEANS_ROWS, 0)
-
-
 def _refuse_other(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise SaeError("is no folder", where=str(out), hint="name a new folder")
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise SaeError("is no folder", where=str(there), hint="name a new folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise SaeError("cannot be written to", where=str(there), hint="name another folder")
     ours = read_manifest(out) is not None or (out / WORK_FOLDER).is_dir()
     if out.is_dir() and not ours and any(out.iterdir()):
         raise SaeError("holds something else than a training", where=str(out), hint="name a new folder")

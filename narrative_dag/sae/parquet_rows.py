@@ -119,7 +119,7 @@ def vectors(column: pa.Array, d: int | None, place: Callable[[int], str]) -> Arr
     Raises:
         SaeError: a list is missing or of another length, or a number is missing or not finite in float32.
     """
-    if not (_is_list(column.type) and pa.types.is_floating(column.type.value_type)):
+    if not (is_list(column.type) and pa.types.is_floating(column.type.value_type)):
         raise SaeError(f"states are lists of floats, this column has type {column.type}", where=place(0))
     if column.null_count:
         raise SaeError("the state is missing", where=place(_first(column.is_null())))
@@ -150,7 +150,7 @@ def content(column: pa.Array) -> Iterator[bytes]:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     yield np.packbits(column.is_null().to_numpy(zero_copy_only=False)).tobytes() if column.null_count else b""
-    if _is_list(column.type):
+    if is_list(column.type):
         yield pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64).tobytes()
         yield from content(column.flatten())
     elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -162,7 +162,8 @@ def content(column: pa.Array) -> Iterator[bytes]:
         yield column.fill_null(0).to_numpy(zero_copy_only=False).tobytes()
 
 
-def _is_list(kind: pa.DataType) -> bool:
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a column's type is lists of any kind."""
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 

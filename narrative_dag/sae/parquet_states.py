@@ -7,7 +7,8 @@ holds, spread over `LANES` places or more: files mix best that have many row gro
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from narrative_dag.progress import CountProgress, silent_count
 from narrative_dag.sae.architecture import Array
 from narrative_dag.sae.errors import SaeError
 from narrative_dag.sae.labels import LabelRule
@@ -32,12 +34,6 @@ _BUFFER_BLOCKS = 4
 
 _PIECE_ROWS = 512
 _SCAN_ROWS = 8192
-
-Progress = Callable[[int, int], None]
-
-
-def _silent(done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 class ParquetStates:
@@ -67,7 +63,7 @@ class ParquetStates:
         split: Split | None = None,
         labels: LabelRule | None = None,
         buffer_bytes: int = 1 << 26,
-        progress: Progress = _silent,
+        progress: CountProgress = silent_count,
     ) -> None:
         columns = dict.fromkeys([column, *(split.columns if split else ()), *(labels.columns if labels else ())])
         reading = _Reading(ParquetRows(path, list(columns)), column, split, labels)
@@ -229,7 +225,7 @@ class _Reading:
             return np.zeros(len(batch), dtype=bool)
         return self.split.held_out(batch, group.first_row + start)
 
-    def scan(self, progress: Progress) -> tuple[_Part, _Part]:
+    def scan(self, progress: CountProgress) -> tuple[_Part, _Part]:
         """Read everything once, checked: the training part and the one that is held out."""
         train, held_out = _Part(held_out=False), _Part(held_out=True)
         total = sum(group.rows for group in self.rows.groups)
@@ -243,9 +239,10 @@ class _Reading:
                     if batch[name].null_count:
                         row = int(np.flatnonzero(batch[name].is_null().to_numpy(zero_copy_only=False))[0])
                         raise SaeError(f"{name} is missing", where=group.place(start, row))
-                if self.labels is not None:
-                    self._observe(self.labels, batch, group.place(start, 0))
-                marked = self.held_out(batch, group, start)
+                with _placed(f"{group.place(start, 0)} and on"):
+                    if self.labels is not None:
+                        self._observe(self.labels, batch)
+                    marked = self.held_out(batch, group, start)
                 if marked.any():
                     held_out.add(states[marked])
                     states = states[~marked]
@@ -253,14 +250,20 @@ class _Reading:
                 progress(group.first_row + start + len(batch), total)
         return train, held_out
 
-    def _observe(self, labels: LabelRule, batch: pa.RecordBatch, place: str) -> None:
-        try:
-            labels.observe(batch)
-        except SaeError as error:
-            raise SaeError(error.message, where=f"{place} and on: {error.where}", hint=error.hint) from error
+    def _observe(self, labels: LabelRule, batch: pa.RecordBatch) -> None:
+        labels.observe(batch)
         for name in labels.columns:
             for part in content(batch[name]):
                 self.label_content.update(part)
+
+
+@contextmanager
+def _placed(place: str) -> Iterator[None]:
+    """Says in an error that names a column of rows where they are."""
+    try:
+        yield
+    except SaeError as error:
+        raise SaeError(error.message, where=f"{place}: {error.where}", hint=error.hint) from error
 
 
 class _ShuffleBuffer:

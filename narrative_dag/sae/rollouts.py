@@ -8,15 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from narrative_dag.progress import CountProgress
 from narrative_dag.sae.architecture import Array
 from narrative_dag.sae.config import SaeConfig
 from narrative_dag.sae.errors import SaeError
 from narrative_dag.sae.folded import FoldedSae
-from narrative_dag.sae.metrics import SaeMetrics, evaluate
+from narrative_dag.sae.metrics import SaeMetrics, evaluate_blocks
 from narrative_dag.sae.parquet_rows import vectors
+from narrative_dag.sae.sources import InMemory
 from narrative_dag.sae.splits import SplitBy
 from narrative_dag.sae.stability import pairwise_mcc
-from narrative_dag.sae.trainer import Progress, train
+from narrative_dag.sae.trainer import train
 from narrative_dag.sae.trainer_state import LogRow
 
 
@@ -90,7 +92,11 @@ def evaluate_rollouts(
     test_share: float = 0.2,
     split_by: SplitBy = "playthrough",
 ) -> tuple[list[SaeMetrics], list[float]]:
-    """Metrics of each autoencoder on the rows that `held_out` marks, and pairwise MCC in scaled units."""
+    """Metrics of each autoencoder on the rows that `held_out` marks, and pairwise MCC in `Moments.units`.
+
+    Raises:
+        SaeError: the rollouts cannot be split, or are no states of the autoencoders.
+    """
     states = state_matrix(rollouts)
     test = held_out(group_numbers(rollouts, split_by), test_share, seed)
     return _metrics(states, test, saes)
@@ -104,7 +110,7 @@ def train_on_rollouts(
     test_share: float = 0.2,
     split_by: SplitBy = "playthrough",
     checkpoint_dir: Path | None = None,
-    progress: Progress | None = None,
+    progress: CountProgress | None = None,
 ) -> RolloutSaes:
     """Trains on the playthroughs (or storyworlds, or rows) that are not held out and evaluates on those that are.
 
@@ -133,5 +139,6 @@ def _scalars(metrics: SaeMetrics) -> Mapping[str, float]:
 
 def _metrics(states: Array, test: npt.NDArray[np.bool_], saes: list[FoldedSae]) -> tuple[list[SaeMetrics], list[float]]:
     train_states = states[~test]
-    scale = np.maximum(train_states.std(axis=0, dtype=np.float64), 1e-6)
-    return [evaluate(sae, train_states, states[test]) for sae in saes], pairwise_mcc(saes, scale)
+    evaluations = evaluate_blocks(saes, [train_states], [states[test]])
+    units = InMemory(train_states).moments().units
+    return [evaluation.metrics for evaluation in evaluations], pairwise_mcc(saes, units)

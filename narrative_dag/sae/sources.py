@@ -26,6 +26,11 @@ class Moments(NamedTuple):
     mean: Vector
     deviation: Vector
 
+    @property
+    def units(self) -> Vector:
+        """What directions are divided by to be compared, [d]: the deviation, infinite where nothing ever varied."""
+        return np.where(self.deviation > 0, self.deviation, np.inf)
+
 
 class Block(NamedTuple):
     """Rows in the order in which they are trained on.

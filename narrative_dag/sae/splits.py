@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
+from narrative_dag.sae.errors import SaeError
+
 SplitBy = Literal["storyworld", "playthrough", "row"]
 """What stays together: all rows of a storyworld, those of one playthrough of it, or nothing."""
 
@@ -44,7 +46,11 @@ class Split(BaseModel):
         Args:
             rows: with `columns`, none of them null.
             first_row: the place of the first row among all rows; the key of a split by row.
+
+        Raises:
+            SaeError: the columns are no names of storyworlds, or no numbers of playthroughs.
         """
+        self._check(rows.schema)
         if self.by == "row":
             keys = _mixed(np.arange(first_row, first_row + len(rows), dtype=np.uint64) ^ np.uint64(self._text_hash("")))
         else:
@@ -53,6 +59,16 @@ class Split(BaseModel):
                 keys = _mixed(keys ^ _mixed(rows["playthrough"].to_numpy(zero_copy_only=False).astype(np.uint64)))
         # the upper 53 bits as a number in [0, 1)
         return np.asarray((keys >> np.uint64(11)) * 2.0**-53 < self.share)
+
+    def _check(self, schema: pa.Schema) -> None:
+        for name in self.columns:
+            kind = schema.field(name).type
+            value = kind.value_type if pa.types.is_dictionary(kind) else kind
+            whole = pa.types.is_integer(value)
+            if name == "playthrough" and not whole:
+                raise SaeError(f"playthroughs are whole numbers, this column has type {kind}", where=name)
+            if not (whole or pa.types.is_string(value) or pa.types.is_large_string(value)):
+                raise SaeError(f"storyworlds are texts or whole numbers, this column has type {kind}", where=name)
 
     def _storyworlds(self, column: pa.Array) -> Hashes:
         encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()

@@ -58,7 +58,6 @@ class Variational(Largest[VariationalConfig]):
         variance = (2.0 * log_deviation).exp()
         if _FEATURES in buffers:
             places = buffers[_FEATURES]
-            # counted by bincount, as kernels do: index_add_ may sum in any order on a GPU
             counts = torch.bincount(places, minlength=len(variance)).to(variance.dtype)
             by_deviation = torch.bincount(places, code_gradients * shift, len(variance)).to(variance.dtype)
             squares = mean.square().sum()

@@ -7,8 +7,10 @@ import polars as pl
 import pyarrow as pa
 
 from narrative_dag.config import CycleConfig
+from narrative_dag.progress import Progress, silent
 from narrative_dag.sae.experiment import PAGE_FILE, PICTURE_FILE, save_saes, trained_runs
-from narrative_dag.stages.result import Progress, StageResult, silent, training_log
+from narrative_dag.stages.result import StageResult
+from narrative_dag.tables import training_log
 
 
 def train_saes(

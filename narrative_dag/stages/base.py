@@ -5,8 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from narrative_dag.config import CycleConfig
+from narrative_dag.progress import Progress, silent
 from narrative_dag.stages.prompts import prompt_of
-from narrative_dag.stages.result import Progress, StageResult, silent, training_log
+from narrative_dag.stages.result import StageResult
+from narrative_dag.tables import training_log
 
 TINY = "tiny"
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from narrative_dag.affordances.measure import measure_coupling
 from narrative_dag.config import CycleConfig
+from narrative_dag.progress import Progress, silent
 from narrative_dag.sae.experiment import load_saes
 from narrative_dag.sae.rollouts import state_matrix
-from narrative_dag.stages.result import Progress, silent
 from narrative_dag.tables import TABLES
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from narrative_dag.config import CycleConfig
-from narrative_dag.stages.result import Progress, silent
+from narrative_dag.progress import Progress, silent
 from narrative_dag.storyworld.errors import StoryworldError
 from narrative_dag.storyworld.model import Mode, Storyworld
 from narrative_dag.storyworld.sweepweave import NoticeKind, loads

@@ -7,10 +7,12 @@ import pyarrow as pa
 
 from narrative_dag.config import CycleConfig
 from narrative_dag.policy.scoring import Scored
+from narrative_dag.progress import Progress, silent
 from narrative_dag.reward.bundle import RewardBundle
 from narrative_dag.reward.verifiers import StoryWorldVerifiers
-from narrative_dag.stages.result import Progress, StageResult, silent, training_log
+from narrative_dag.stages.result import StageResult
 from narrative_dag.storyworld.authors import prompts
+from narrative_dag.tables import training_log
 
 
 def improve_policy(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from narrative_dag.config import CycleConfig
+from narrative_dag.progress import Progress, silent
 from narrative_dag.stages.imports import read_import
-from narrative_dag.stages.result import Progress, silent
 from narrative_dag.states.encoder import Encoder
 from narrative_dag.storyworld.draft import compile_text
 

@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 
 from narrative_dag.config import CycleConfig
+from narrative_dag.progress import Progress, silent
 from narrative_dag.reward.bundle import RewardBundle
 from narrative_dag.reward.quality import calibrate
 from narrative_dag.sae.experiment import load_saes
 from narrative_dag.sae.rollouts import state_matrix
 from narrative_dag.stages.autoencode import sample_playthroughs
-from narrative_dag.stages.result import Progress, StageResult, silent, training_log
-from narrative_dag.tables import TABLES
+from narrative_dag.stages.result import StageResult
+from narrative_dag.tables import TABLES, training_log
 
 REWARD = "reward"
 """Name of the row of `verdicts` that holds the weighted sum."""

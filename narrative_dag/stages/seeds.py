@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from narrative_dag.config import CycleConfig
-from narrative_dag.stages.result import Progress, silent
+from narrative_dag.progress import Progress, silent
 from narrative_dag.stages.rows import draft_row
 from narrative_dag.storyworld.authors import author
 from narrative_dag.tables import TABLES

@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from narrative_dag.config import CycleConfig
+from narrative_dag.progress import Progress, silent
 from narrative_dag.stages.prompts import prompt_batch
-from narrative_dag.stages.result import Progress, silent
 from narrative_dag.stages.rows import draft_row
 from narrative_dag.tables import TABLES
 

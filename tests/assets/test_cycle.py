@@ -10,10 +10,10 @@ from narrative_dag.cli import cycle as cycle_command
 from narrative_dag.errors import NarrativeError
 from narrative_dag.home import Home
 from narrative_dag.partitions import BOOTSTRAP, IMPORTED, STAGES, bootstrap_key, parents_of
+from narrative_dag.progress import silent
 from narrative_dag.sae.experiment import PAGE_FILE, load_saes
 from narrative_dag.sae.rollouts import state_matrix
 from narrative_dag.stages.imports import read_refusals
-from narrative_dag.stages.result import silent
 from narrative_dag.tables import TABLES
 from resources.catalog import Catalog
 from resources.compute import Compute

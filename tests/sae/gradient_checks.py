@@ -11,6 +11,9 @@ from narrative_dag.sae.trainer import Trainer
 
 D, ROWS = 7, 9
 
+# two threads of each test process would wait for each other
+torch.set_num_threads(1)
+
 
 def parameters_and_batch(config, seed=0, label_width=0):
     """Parameters, buffers and a batch [ROWS, D] in float64, away from where terms vanish by symmetry."""

@@ -88,6 +88,17 @@ def test_folding_files_and_scale_change_nothing(tmp_path):
     )
 
 
+def test_a_plain_checkpoint_written_over_one_with_a_head_has_none(tmp_path):
+    states = folding_checks.uneven_states()
+    labels = (states[:, :2] > 0).astype(np.float32)
+    _, headed = checks.trained(MultiTaskConfig(k_features=K, k=ACTIVE), states, epochs=1, labels=labels)
+    _, plain = checks.trained(TopKConfig(k_features=K, k=ACTIVE), states, epochs=1)
+    headed.save(tmp_path)
+    plain.save(tmp_path)
+    assert not FoldedSae.load(tmp_path).extras
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cfg.json", "sae_weights.safetensors"]
+
+
 @pytest.fixture(scope="module")
 def learnt():
     truth = GroundTruth.create(SyntheticConfig(d=32, atoms=48, active=3), 0)

@@ -10,6 +10,7 @@ import pytest
 from narrative_dag.bench.sae_peers import peers_python
 from narrative_dag.sae.config import RunConfig, SaeConfig
 from narrative_dag.sae.registry import ARCHITECTURES
+from narrative_dag.sae.sources import InMemory
 from narrative_dag.sae.synthetic import synthetic_states
 from narrative_dag.sae.trainer import train
 
@@ -30,7 +31,7 @@ def loaded(tmp_path_factory):
         config = SaeConfig(
             runs=(RunConfig(architecture=kind.config_type(**fields), lr=1e-2),), epochs=5, batch_size=100, device="cpu"
         )
-        sae = train(states[:1000], config, seed=0).saes[0]
+        sae = train(InMemory(states[:1000], (states[:1000, :3] > 0).astype(np.float32)), config, seed=0).saes[0]
         folder = tmp_path_factory.mktemp(name)
         sae.save(folder / "checkpoint")
         np.save(folder / "states.npy", states[1000:])

@@ -1,4 +1,6 @@
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from pydantic import ValidationError
@@ -7,6 +9,8 @@ from narrative_dag.sae.config import RunConfig, SaeConfig, SweepConfig
 from narrative_dag.sae.errors import SaeError
 from narrative_dag.sae.feed import normalization
 from narrative_dag.sae.folded import FoldedSae
+from narrative_dag.sae.metrics import unexplained
+from narrative_dag.sae.parquet_states import ParquetStates
 from narrative_dag.sae.registry import ARCHITECTURES
 from narrative_dag.sae.schedule import Schedule
 from narrative_dag.sae.sources import InMemory
@@ -103,6 +107,27 @@ def test_a_killed_training_resumes_to_the_same_bits(source, tmp_path, killed_at)
     # checkpoints come every 4 steps: the work before the last one is not done again
     assert seen[0] == killed_at // 4 * 4 + 1
     assert_same(reference, train(source, SMALL, seed=3, checkpoint_dir=tmp_path))
+
+
+def test_a_training_on_a_stream_resumes_inside_an_epoch(states, tmp_path):
+    class KilledError(Exception):
+        pass
+
+    def kill(done, total):
+        if done == 13:
+            raise KilledError
+
+    rows = pa.array(states.tolist(), pa.list_(pa.float32()))
+    pq.write_table(pa.table({"state": rows}), tmp_path / "states.parquet", row_group_size=40)
+    stream = ParquetStates(tmp_path / "states.parquet", buffer_bytes=4 * 100 * 4 * states.shape[1])
+    assert len(stream.block_sizes()) > 2
+    config = SMALL.model_copy(update={"runs": ONE})
+    reference = train(stream, config, seed=3)
+    with pytest.raises(KilledError):
+        train(stream, config, seed=3, checkpoint_dir=tmp_path / "work", progress=kill)
+    assert_same(reference, train(stream, config, seed=3, checkpoint_dir=tmp_path / "work"))
+    sae = reference.saes[0]
+    assert unexplained(states, sae.decode(sae.encode(states)), states.mean(axis=0)) < 0.8
 
 
 def test_every_save_has_the_autoencoders_of_raw_states(source, states, tmp_path):

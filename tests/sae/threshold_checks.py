@@ -39,7 +39,8 @@ def assert_folding_changes_nothing_but_the_input(config, tmp_path):
     read = FoldedSae.load(tmp_path)
     assert read.config == config
     np.testing.assert_array_equal(read.encode(states), sae.encode(states))
-    assert read.extras["threshold"].shape == (config.k_features,)
+    # SAELens refuses tensors that it does not know
+    assert {name: value.shape for name, value in read.extras.items()} == {"threshold": (config.k_features,)}
 
 
 def assert_the_scale_of_raw_states_changes_nothing(config):
@@ -65,6 +66,7 @@ def assert_learns(config, *, l0, fvu, share):
 
 def assert_sparse_kernels_give_what_dense_products_give(config):
     """Float64 takes the dense way, float32 on a CPU the sparse one; the buffers must move alike, too."""
+    config = config.model_copy(update={"k": 2})
     parameters, buffers, batch = parameters_and_batch(config)
     narrow = {name: value.float() for name, value in parameters.items()}
     narrow_buffers = {name: value.float() for name, value in buffers.items()}
