@@ -29,6 +29,8 @@ def sae_checkpoint(
                 lambda: train_saes(stage.config, stage.cycle, pages, stage.out, stage.work, stage.progress)
             )
         )
-        image = markdown_image((stage.out / PICTURE_FILE).read_text(), "held-out FVU over L0, and loss over steps")
+        image = markdown_image(
+            (stage.out / PICTURE_FILE).read_text(encoding="utf-8"), "held-out FVU over L0, and loss over steps"
+        )
         stage.note("comparison", dg.MetadataValue.md(image))
     return stage.result()

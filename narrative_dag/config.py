@@ -60,7 +60,13 @@ class CycleConfig(BaseModel):
     warm_start: WarmStartConfig = Field(WarmStartConfig(), description="supervised training of the base policy")
     sampling: SamplingConfig = Field(SamplingConfig(), description="how the cycle's storyworlds are drawn")
     sae: SaeConfig = Field(SaeConfig(), description="the autoencoders")
-    sae_states: int = Field(12_000, ge=100, description="most states that the autoencoders are trained on")
+    sae_states: int = Field(6_000, ge=100, description="most states of the cycle that autoencoders are trained on")
+    mixture_states: int = Field(
+        6_000,
+        ge=0,
+        description="states of authored storyworlds of every kind, the same in every cycle, that they are trained on "
+        "beside them: few small storyworlds alone leave most features without anything to stand for",
+    )
     coupling: CouplingConfig = Field(CouplingConfig(), description="features against affordances")
     reward: RewardConfig = Field(RewardConfig(), description="the verifiers")
     rl: RlConfig = Field(RlConfig(), description="reinforcement learning")

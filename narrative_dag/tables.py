@@ -156,7 +156,7 @@ TABLES: Mapping[str, Table] = {
             "training_log",
             "One row a metric, for every training of the cycle.",
             (
-                Column("stage", _S, "sae, policy or base_policy"),
+                Column("stage", _S, "asset that was trained, such as sae_checkpoint; sae on the command line"),
                 Column("run", _S, "which of the stage's runs: a seed, an architecture, or empty"),
                 Column("step", _I, "optimiser step, epoch or evaluation, as the metric's name says"),
                 Column("metric", _S, "metric name"),

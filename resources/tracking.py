@@ -94,9 +94,8 @@ class Run:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        for version in self.client.search_model_versions(f"name = '{model}'"):
-            if version.tags.get("cycle") == self.cycle and version.tags.get("content_hash") == content_hash:
-                return str(version.version)
+        if (known := _version_of(self.client, model, self.cycle, content_hash)) is not None:
+            return str(known.version)
         self.log_folder(folder, "model")
         if describe is not None:
             with tempfile.TemporaryDirectory() as place:
@@ -113,6 +112,13 @@ class Run:
             description=f"{self.stage}, {self.cycle}",
         )
         return str(made.version)
+
+
+def _version_of(client: Any, model: str, cycle: str, content_hash: str) -> Any | None:
+    for version in client.search_model_versions(f"name = '{model}'"):
+        if version.tags.get("cycle") == cycle and version.tags.get("content_hash") == content_hash:
+            return version
+    return None
 
 
 def _flatten(params: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -208,10 +214,7 @@ class Tracking:
 
     def version_of(self, model: str, cycle: str, content_hash: str) -> Any | None:
         """The registered version of a model with that content for that cycle, or None."""
-        for version in self.client().search_model_versions(f"name = '{model}'"):
-            if version.tags.get("cycle") == cycle and version.tags.get("content_hash") == content_hash:
-                return version
-        return None
+        return _version_of(self.client(), model, cycle, content_hash)
 
     def champion(self, model: str) -> Any | None:
         """The version that carries the alias `champion`, or None."""

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,7 @@ from narrative_dag.sae.topk import TopKConfig
 from narrative_dag.sae.trainer import Progress, train
 from narrative_dag.stages.imports import read_import
 from narrative_dag.states.encoder import dimension_names
-from narrative_dag.storyworld.authors import STYLES, AuthorConfig, Style, write
-from narrative_dag.storyworld.draft import compile_text
+from narrative_dag.states.mixture import IMPORTED, Pool, authored, pools, sample
 from narrative_dag.storyworld.errors import StoryworldError
 from narrative_dag.storyworld.model import Storyworld
 
@@ -28,25 +26,6 @@ EPOCHS = 50
 ARCHITECTURE = TopKConfig(k_features=256, k=20)
 HELD_OUT = 0.2
 """Share of the storyworlds of every kind whose states are for testing alone."""
-STATES_A_WORLD = 22
-"""Training states for each authored storyworld, about: many storyworlds with few states, not the reverse."""
-IMPORTED_WEIGHT = 4
-"""How many times as many states an imported storyworld gives as an authored one: there are few of them."""
-PLAYTHROUGHS = 48
-MAX_STEPS = 60
-VARIABLES = (8, 16, 24, 40)
-SPOOLS = (2, 3, 4)
-
-
-class Pool(NamedTuple):
-    """A storyworld's name, its kind (a style, or `imported`), and its distinct states of play in random order [n, d].
-
-    States that differ in nothing that the vector holds count once: every playthrough begins on the same page.
-    """
-
-    name: str
-    kind: str
-    states: NDArray[np.float32]
 
 
 def storyworld_states(
@@ -66,7 +45,7 @@ def storyworld_states(
     Raises:
         NarrativeError: the storyworlds have fewer states than asked for.
     """
-    training, testing = split(pools(worlds_folder, count, seed), seed)
+    training, testing = split(pools(_worlds(worlds_folder, count, seed), seed), seed)
     return sample(training, count, seed), sample(testing, count // 4, seed), [pool.name for pool in testing]
 
 
@@ -139,24 +118,6 @@ def describe(states: NDArray[np.float32]) -> dict[str, float]:
     return figures
 
 
-def pools(worlds_folder: Path | None, count: int, seed: int) -> list[Pool]:
-    """The storyworlds that `count` training states are taken from, in a fixed order, with all their states.
-
-    Raises:
-        NarrativeError: the folder does not exist.
-    """
-    # play brings a compiler that loading this must not pay for
-    from narrative_dag.states.recording import states
-    from narrative_dag.storyworld.simulator.compiler import compile_world
-
-    rng = np.random.default_rng([seed, 0x9001])
-    found = []
-    for name, kind, world in _worlds(worlds_folder, count, seed):
-        played = np.unique(states([compile_world(world, name)], PLAYTHROUGHS, seed, MAX_STEPS), axis=0)
-        found.append(Pool(name, kind, played[rng.permutation(len(played))]))
-    return found
-
-
 def split(found: list[Pool], seed: int) -> tuple[list[Pool], list[Pool]]:
     """Training and held-out storyworlds: of every kind a share of `HELD_OUT`, at least one."""
     rng = np.random.default_rng([seed, 0x5911])
@@ -171,31 +132,9 @@ def split(found: list[Pool], seed: int) -> tuple[list[Pool], list[Pool]]:
     )
 
 
-def sample(found: list[Pool], count: int, seed: int) -> NDArray[np.float32]:
-    """`count` states, as evenly from the storyworlds as these have them, in random order, shape [count, d].
-
-    Raises:
-        NarrativeError: there are fewer.
-    """
-    available = sum(len(pool.states) for pool in found)
-    if available < count:
-        raise NarrativeError(f"{len(found)} storyworlds have {available} distinct states, {count} are asked for")
-    weights = [IMPORTED_WEIGHT if pool.kind == "imported" else 1 for pool in found]
-    quota = 1
-    while sum(min(len(pool.states), quota * weight) for pool, weight in zip(found, weights, strict=True)) < count:
-        quota += 1
-    rows = np.concatenate([pool.states[: quota * weight] for pool, weight in zip(found, weights, strict=True)])
-    return np.asarray(rows[np.random.default_rng([seed, 0x5A3E]).permutation(len(rows))[:count]])
-
-
 def _worlds(worlds_folder: Path | None, count: int, seed: int) -> Iterator[tuple[str, str, Storyworld]]:
-    """Name, kind and storyworld: authored ones of every style, of many sizes and qualities, then the folder's."""
-    rng = np.random.default_rng([seed, 0xA07])
-    for i in range(max(2 * len(STYLES), round(count / STATES_A_WORLD))):
-        style: Style = STYLES[i % len(STYLES)]
-        variables, spools = int(rng.choice(VARIABLES)), int(rng.choice(SPOOLS))
-        config = AuthorConfig(style=style, variables=variables, spools=spools, quality_low=0, quality_high=1)
-        yield f"{style}-{i}", style, compile_text(write(config, seed, i).text).world
+    """Name, kind and storyworld: authored ones, then the folder's."""
+    yield from authored(count, seed)
     if worlds_folder is None:
         return
     if not worlds_folder.is_dir():
@@ -205,4 +144,4 @@ def _worlds(worlds_folder: Path | None, count: int, seed: int) -> Iterator[tuple
             world = read_import(path)
         except StoryworldError:
             continue
-        yield path.name, "imported", world
+        yield path.name, IMPORTED, world

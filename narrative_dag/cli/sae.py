@@ -112,10 +112,13 @@ def evaluate(
     from narrative_dag.sae.laboratory import candidates, evaluate_on
 
     started = time.process_time()
-    found = [one for folder in sae for one in candidates(folder)]
+    found = [(folder, one) for folder in sae for one in candidates(folder)]
+    if len({one.name for _, one in found}) < len(found):
+        found = [(folder, one._replace(name=f"{folder}/{one.name}")) for folder, one in found]
+    compared = [one for _, one in found]
     with reporter() as progress:
-        figures = evaluate_on(states, found, every, kmeans, progress)
-    _tell([one.name for one in found], figures, {"states": str(states)}, started, as_json)
+        figures = evaluate_on(states, compared, every, kmeans, progress)
+    _tell([one.name for one in compared], figures, {"states": str(states)}, started, as_json)
 
 
 @app.command()
@@ -131,8 +134,10 @@ def compare(
     from narrative_dag import durable
     from narrative_dag.cli.cycle import reporter
     from narrative_dag.report.sae_page import comparison_page
+    from narrative_dag.sae.experiment import refuse_unwritable
     from narrative_dag.sae.laboratory import compare_folders
 
+    refuse_unwritable(out)
     if not out.parent.is_dir() or out.is_dir():
         raise NarrativeError("no page can be written there", where=str(out), hint="a file in a folder that is there")
     started = time.process_time()
@@ -155,7 +160,9 @@ def activations(
     """Write a language model's activations as states to train on, one row a token; the last line is JSON."""
     from narrative_dag.cli.cycle import reporter
     from narrative_dag.sae.activations import write_activations
+    from narrative_dag.sae.experiment import refuse_unwritable
 
+    refuse_unwritable(out)
     if out.is_dir():
         raise NarrativeError("is a folder", where=str(out), hint="name a file")
     contents, ids = read_texts(texts)
@@ -236,7 +243,7 @@ def read_texts(path: Path) -> tuple[list[str], list[str] | None]:
     """Texts, and a name of each where the file gives one (`storyworld_id`).
 
     Raises:
-        NarrativeError: the file cannot be read, or has no texts.
+        NarrativeError: the file cannot be read, has no texts, or a row without one or, where rows have ids, without id.
     """
     import polars as pl
 
@@ -251,10 +258,15 @@ def read_texts(path: Path) -> tuple[list[str], list[str] | None]:
                 frame = pl.DataFrame({"text": [line for line in lines if line.strip()]}, schema={"text": pl.String})
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
         raise NarrativeError(f"cannot be read: {error}", where=str(path)) from error
-    if "text" not in frame.columns or len(frame) == 0 or frame["text"].null_count():
-        raise NarrativeError("has no texts, or rows without one", where=str(path), hint="a column `text` of strings")
-    ids = frame["storyworld_id"].cast(pl.String).to_list() if "storyworld_id" in frame.columns else None
-    return frame["text"].cast(pl.String).to_list(), ids
+    if "text" not in frame.columns or frame["text"].dtype != pl.String or frame["text"].count() == 0:
+        raise NarrativeError("has no texts", where=str(path), hint="a column `text` of strings")
+    names = [name for name in ("text", "storyworld_id") if name in frame.columns]
+    if missing := [name for name in names if frame[name].null_count()]:
+        raise NarrativeError(f"has rows without {missing[0]}", where=str(path))
+    ids = frame["storyworld_id"] if "storyworld_id" in names else None
+    if ids is not None and not (ids.dtype == pl.String or ids.dtype.is_integer()):
+        raise NarrativeError(f"a storyworld_id is a text or a whole number, not {ids.dtype}", where=str(path))
+    return frame["text"].to_list(), None if ids is None else ids.cast(pl.String).to_list()
 
 
 def _tell(names: list[str], figures: "Figures", facts: dict[str, Any], started: float, as_json: bool) -> None:

@@ -117,7 +117,8 @@ def frontier(comparison: Comparison) -> str:
 
 
 def _about_frontier(comparison: Comparison) -> str:
-    known = f" Curves: {' and '.join(comparison.oracles)} with as many components." if comparison.oracles else ""
+    names = " and ".join(name for name, curve in comparison.oracles.items() if curve)
+    known = f" Curves: {names} with as many components." if names else ""
     return f"Held-out states: further down and to the left is better.{known}"
 
 

@@ -5,16 +5,20 @@ explains nothing, scores 0. The standard deviation over autoencoders is subtract
 less. Hardened against hacking, not unhackable: refit between policy updates, never within one.
 """
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from narrative_dag import durable
 from narrative_dag.errors import NarrativeError
 from narrative_dag.sae.folded import FoldedSae
 
+CALIBRATIONS = "calibrations.json"
 MINIMUM_SAES = 3
 _VARIANCE_SHARE = 0.1
 
@@ -73,6 +77,29 @@ def calibrate(sae: FoldedSae, states: npt.NDArray[np.floating[Any]]) -> Calibrat
         energy=(float(smallest), float(largest)),
         peak=tuple(peak.tolist()),
     )
+
+
+def save_calibrations(calibrations: Sequence[Calibration], folder: Path) -> None:
+    """Writes `calibrations.json`, in the order of the autoencoders."""
+    text = json.dumps([each.model_dump(mode="json") for each in calibrations], indent=1)
+    durable.write(folder / CALIBRATIONS, text.encode())
+
+
+def load_calibrations(folder: Path) -> tuple[Calibration, ...]:
+    """What `save_calibrations` wrote.
+
+    Raises:
+        QualityError: the file is missing or damaged.
+    """
+    path = folder / CALIBRATIONS
+    try:
+        return tuple(Calibration.model_validate(each) for each in json.loads(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise QualityError(
+            "no calibrations here", where=str(folder), hint="materialize sae_checkpoint again"
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise QualityError(f"damaged calibrations: {error}", where=str(path)) from error
 
 
 def feature_quality(

@@ -63,12 +63,11 @@ class Adam:
             moments = self._gradients[name], self.first[name], self.second[name]
             _step(weights, *moments, rate, beta1, beta2, correction, name in self._unit_rows)
 
-    def forget(self, features: "torch.Tensor") -> None:
-        """Sets the moments of these rows to 0, in parameters with a row or a number for each feature."""
-        count = max(len(value) for value in self.first.values() if value.ndim == 2)
+    def forget(self, features: "torch.Tensor", shared: Collection[str]) -> None:
+        """Sets the moments of these rows (indices) to 0, in all parameters but the `shared` ones."""
         for moments in (self.first, self.second):
-            for value in moments.values():
-                if value.ndim and len(value) == count:
+            for name, value in moments.items():
+                if name not in shared:
                     value[features] = 0.0
 
 

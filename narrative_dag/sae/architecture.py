@@ -37,7 +37,7 @@ class Batch(NamedTuple):
         labels: affordances to predict, [b, a], NaN where there is none; None without labels.
         dead: indices of the features that have been silent for a window; None when there are none.
         aux_weight: weight of the loss that revives them; 0: none.
-        seed: of the noise of this step, different for each step and run.
+        seed: of the noise of this step, different for each step and each seed of a run.
         pace: one over the number of steps of the training; what adapts over steps adapts in units of it.
         dtype: of the large products; None: as the parameters.
     """
@@ -71,6 +71,11 @@ class Architecture(ABC, Generic[ConfigT]):
     unit_rows: ClassVar[tuple[str, ...]] = ("W_dec",)
     """Parameters whose rows the trainer keeps at unit norm; the gradient along them is dropped."""
 
+    shared: ClassVar[tuple[str, ...]] = ("b_dec",)
+    """Parameters without a row, or a number, for each feature."""
+
+    learns_labels: ClassVar[bool] = False
+    """It cannot be trained without labels."""
     reset_size: ClassVar[float] = 1.0
     """Length of a resampled feature's encoder row, as a share of the living ones' mean."""
 

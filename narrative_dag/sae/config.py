@@ -1,7 +1,7 @@
 """How autoencoders are trained: the runs that share one pass over the data, and the schedule."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
@@ -52,7 +52,7 @@ class SweepConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rates: tuple[float, ...] = Field(
+    rates: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         default=(1e-3, 3e-3, 1e-2, 2e-2, 4e-2), min_length=1, description="the learning rates that are tried"
     )
     share: float = Field(default=0.1, gt=0, le=1, description="steps of a short training, as a share of the whole")
@@ -81,7 +81,7 @@ class SaeConfig(BaseModel):
     dead_window: float = Field(
         default=0.02, gt=0, le=1, description="share of the steps without firing after which a feature counts as dead"
     )
-    resample: tuple[float, ...] = Field(
+    resample: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         default=(), description="shares of the steps after which dead features start anew at badly reconstructed states"
     )
     patience: float = Field(

@@ -10,6 +10,7 @@ Every file is there whole or not at all, and a folder with `config.json` is fini
 """
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def save_saes(saes: Sequence[FoldedSae], folder: Path) -> None:
-    """Write autoencoders as `sae-0`, `sae-1`, ... of a folder; those after them, of an earlier training, are removed."""
+    """Write autoencoders as `sae-0`, `sae-1`, ... of a folder, and remove what an earlier training left after them."""
     for i, sae in enumerate(saes):
         sae.save(folder / f"sae-{i}")
     after = len(saes)
@@ -155,6 +156,19 @@ def load_saes(folder: Path) -> Sequence[FoldedSae]:
     if not found:
         raise SaeError("no autoencoders here", where=str(folder), hint="materialize sae_checkpoint first")
     return found
+
+
+def refuse_unwritable(out: Path) -> None:
+    """Before long work: whether `out` can be made, with the folders above it that are missing.
+
+    Raises:
+        SaeError: what there is above it is a file, or a folder that may not be written to.
+    """
+    there = next(place for place in out.absolute().parents if place.exists())
+    if not there.is_dir():
+        raise SaeError("is no folder", where=str(there), hint="name another one")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise SaeError("cannot be written to", where=str(there), hint="name another folder")
 
 
 def _told(error: Exception) -> str:

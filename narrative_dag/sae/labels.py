@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from narrative_dag.sae.architecture import Array
 from narrative_dag.sae.errors import SaeError
-from narrative_dag.sae.parquet_rows import is_list
+from narrative_dag.sae.parquet_rows import is_id, is_list
 
 OPTION_SLOTS = 8
 """Options of a page that have a label."""
@@ -167,7 +167,7 @@ def _listed(rows: pa.RecordBatch, column: str, contexts: _Codes) -> tuple[_Codes
         raise SaeError(f"options are lists of ids, this column has type {rows[column].type}", where=column)
     places = np.repeat(np.arange(len(rows)), _lengths(rows[column]).to_numpy(zero_copy_only=False))
     options, names = _encoded(rows[column].flatten(), column)
-    return places, contexts[places] * len(names) + options, names.to_pylist()
+    return places, contexts[places] * len(names) + options, [str(name) for name in names.to_pylist()]
 
 
 def _apart(pairs: _Codes, options: list[str]) -> list[tuple[int, int]]:
@@ -180,6 +180,8 @@ def _lengths(column: pa.Array) -> pa.Array:
 
 
 def _encoded(column: pa.Array, name: str) -> tuple[_Codes, pa.Array]:
+    if not is_id(column.type):
+        raise SaeError(f"ids are texts or whole numbers, this column has type {column.type}", where=name)
     if column.null_count:
         raise SaeError("an id is missing", where=name)
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()

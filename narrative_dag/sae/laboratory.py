@@ -1,6 +1,5 @@
 """Trainings on Parquet files of states: one into a folder, evaluation of finished ones, several side by side."""
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +20,15 @@ from narrative_dag.report.sae_page import comparison_page
 from narrative_dag.sae.architecture import Array
 from narrative_dag.sae.config import SaeConfig
 from narrative_dag.sae.errors import SaeError
-from narrative_dag.sae.experiment import PAGE_FILE, WORK_FOLDER, Experiment, Figures, Manifest, read_manifest
+from narrative_dag.sae.experiment import (
+    PAGE_FILE,
+    WORK_FOLDER,
+    Experiment,
+    Figures,
+    Manifest,
+    read_manifest,
+    refuse_unwritable,
+)
 from narrative_dag.sae.folded import CONFIG_FILE, FoldedSae
 from narrative_dag.sae.labels import OptionSlots
 from narrative_dag.sae.metrics import SaeMetrics, evaluate_blocks
@@ -33,6 +40,9 @@ from narrative_dag.sae.stability import mcc_matrix
 
 MEMORY_BYTES = 1 << 29
 """States that take up to so much are held in memory, unless told otherwise."""
+
+KMEANS = "k-means"
+"""Its name among the other methods."""
 
 _KMEANS_POINTS = 3
 
@@ -104,7 +114,11 @@ def train_folder(
         if finished != manifest.model_copy(update={"states": finished.states}):
             raise SaeError(f"{_difference(finished, manifest)} is not the same", where=str(out), hint="another --out")
         shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
-        return Experiment.read(out)
+        experiment = Experiment.read(out)
+        if kmeans and KMEANS not in experiment.figures.oracles:
+            hint = "narrative-dag sae evaluate --kmeans measures it"
+            raise SaeError("the training was finished without k-means", where=str(out), hint=hint)
+        return experiment
     experiment = _trained(source, read, rest, manifest, out / WORK_FOLDER, kmeans, progress)
     experiment.write(out, {PAGE_FILE: comparison_page(comparison_of(experiment))})
     shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
@@ -202,14 +216,14 @@ def _candidates(experiment: Experiment) -> list[Candidate]:
 
 
 def _prefixes(folders: Sequence[Path]) -> list[str]:
-    """What tells trainings apart before their runs' names: the folder's name, its whole path where two share one."""
+    """What tells trainings apart before their runs' names: the folder's name, the path as given where two share one."""
     places = [folder.resolve() for folder in folders]
     if len(set(places)) < len(places):
         raise SaeError("given twice", where=next(str(one) for i, one in enumerate(folders) if places[i] in places[:i]))
     if len(folders) == 1:
         return [""]
     names = [place.name for place in places]
-    return [f"{name if len(set(names)) == len(names) else place}/" for name, place in zip(names, places, strict=True)]
+    return [f"{name}/" for name in (names if len(set(names)) == len(names) else folders)]
 
 
 def _trained(
@@ -246,7 +260,7 @@ def _figures(
     mcc = mcc_matrix(saes, read.moments().units)
     oracles = {"PCA": tuple(pca_points(metrics))}
     if kmeans:
-        oracles["k-means"] = tuple(_kmeans_points(saes, metrics, read, rest))
+        oracles[KMEANS] = tuple(_kmeans_points(saes, metrics, read, rest))
     return Figures(metrics=tuple(metrics), mcc=tuple(tuple(row) for row in mcc.tolist()), oracles=oracles)
 
 
@@ -274,11 +288,9 @@ def _kmeans_points(
 
 
 def _refuse_other(out: Path) -> None:
-    there = next(place for place in (out, *out.absolute().parents) if place.exists())
-    if not there.is_dir():
-        raise SaeError("is no folder", where=str(there), hint="name a new folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise SaeError("cannot be written to", where=str(there), hint="name another folder")
+    refuse_unwritable(out)
+    if out.exists() and not out.is_dir():
+        raise SaeError("is no folder", where=str(out), hint="name a new folder")
     ours = read_manifest(out) is not None or (out / WORK_FOLDER).is_dir()
     if out.is_dir() and not ours and any(out.iterdir()):
         raise SaeError("holds something else than a training", where=str(out), hint="name a new folder")

@@ -56,7 +56,7 @@ class Matryoshka(BatchSelection[MatryoshkaConfig]):
         import torch
 
         x, W_dec, parts = batch.x, parameters["W_dec"], self._parts()
-        codes = self.activate(pre, buffers)
+        codes = self._codes(pre, buffers)
         errors, error = [], parameters["b_dec"] - x
         for part in parts:
             error = product(codes[:, part], W_dec[part], batch.dtype).add_(error)
@@ -70,13 +70,8 @@ class Matryoshka(BatchSelection[MatryoshkaConfig]):
             code_gradients[:, part] = product(upstream, W_dec[part].T, batch.dtype)
             product(codes[:, part].T, upstream, batch.dtype, out=gradients["W_dec"][part])
         self.penalize_codes(codes, code_gradients, len(x), buffers, batch)
-        pre_gradients = torch.ops.aten.threshold_backward(code_gradients, codes, 0.0)
-        if self.tied:
-            gradients["W_dec"].add_(product(pre_gradients.T, x, batch.dtype))
-        else:
-            product(pre_gradients.T, x, batch.dtype, out=gradients["W_enc"])
-        torch.sum(pre_gradients, 0, out=gradients["b_enc"])
         torch.sum(upstream, 0, out=gradients["b_dec"])
+        self._encoder_gradients(codes, code_gradients, batch, gradients)
         return GradientStep(loss, gradients["b_enc"] != 0), error
 
     def _sparse(

@@ -33,6 +33,8 @@ class MultiTask(Largest[MultiTaskConfig]):
     """
 
     config_type: ClassVar[type[ArchitectureConfig]] = MultiTaskConfig
+    learns_labels: ClassVar[bool] = True
+    shared: ClassVar[tuple[str, ...]] = ("b_dec", "b_head")
 
     def initial(self, d: int, seed: int, label_width: int = 0) -> Parameters:
         """As every architecture; a head of zeros.

@@ -86,8 +86,9 @@ class ParquetRows:
             ) from error
 
     def _open(self, group: RowGroup, rows: int) -> Iterator[pa.RecordBatch]:
-        ids = [name for name in _IDS if name in self.columns]
         footer = self._footer(group.file)
+        schema = footer.schema.to_arrow_schema()
+        ids = [name for name in _IDS if name in self.columns and is_id(schema.field(name).type)]
         with pq.ParquetFile(
             group.file, metadata=footer, buffer_size=_READ_BYTES, pre_buffer=False, read_dictionary=ids
         ) as file:
@@ -160,6 +161,12 @@ def content(column: pa.Array) -> Iterator[bytes]:
         yield texts.buffers()[2][offsets[0] : offsets[-1]].to_pybytes() if len(texts) else b""
     else:
         yield column.fill_null(0).to_numpy(zero_copy_only=False).tobytes()
+
+
+def is_id(kind: pa.DataType) -> bool:
+    """Whether a column's type can name things: texts or whole numbers, dictionaries of them too."""
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_integer(value) or pa.types.is_string(value) or pa.types.is_large_string(value))
 
 
 def is_list(kind: pa.DataType) -> bool:

@@ -13,8 +13,10 @@ from narrative_dag.sae.architecture import Array
 from narrative_dag.sae.config import SaeConfig
 from narrative_dag.sae.errors import SaeError
 from narrative_dag.sae.folded import FoldedSae
+from narrative_dag.sae.labels import OPTION_SLOTS, affordance_labels
 from narrative_dag.sae.metrics import SaeMetrics, evaluate_blocks
 from narrative_dag.sae.parquet_rows import vectors
+from narrative_dag.sae.registry import architecture_class
 from narrative_dag.sae.sources import InMemory
 from narrative_dag.sae.splits import SplitBy
 from narrative_dag.sae.stability import pairwise_mcc
@@ -99,7 +101,7 @@ def evaluate_rollouts(
     """
     states = state_matrix(rollouts)
     test = held_out(group_numbers(rollouts, split_by), test_share, seed)
-    return _metrics(states, test, saes)
+    return _metrics(states[~test], states[test], saes)
 
 
 def train_on_rollouts(
@@ -109,10 +111,14 @@ def train_on_rollouts(
     *,
     test_share: float = 0.2,
     split_by: SplitBy = "playthrough",
+    mixture: Array | None = None,
     checkpoint_dir: Path | None = None,
     progress: CountProgress | None = None,
 ) -> RolloutSaes:
     """Trains on the playthroughs (or storyworlds, or rows) that are not held out and evaluates on those that are.
+
+    `mixture`, more states [m, d], is trained on beside them; none of it is held out. Where an architecture
+    learns labels these are `affordance_labels`; the mixture has none.
 
     The log gains a row for each held-out metric, named `heldout_...`, and the run `all` has the mean MCC.
 
@@ -121,8 +127,14 @@ def train_on_rollouts(
     """
     states = state_matrix(rollouts)
     test = held_out(group_numbers(rollouts, split_by), test_share, seed)
-    training = train(states[~test], config, seed, checkpoint_dir=checkpoint_dir, progress=progress)
-    metrics, mcc = _metrics(states, test, training.saes)
+    known = states[~test] if mixture is None else np.concatenate([states[~test], mixture])
+    labels = None
+    if any(architecture_class(run.architecture.architecture).learns_labels for run in config.runs):
+        labels = np.full((len(known), OPTION_SLOTS), np.nan, dtype=np.float32)
+        labels[: np.count_nonzero(~test)] = affordance_labels(rollouts)[~test]
+    source = InMemory(known, labels)
+    training = train(source, config, seed, checkpoint_dir=checkpoint_dir, progress=progress)
+    metrics, mcc = _metrics(known, states[test], training.saes)
     step = max(row.step for row in training.log)
     log = list(training.log)
     for sae, values in zip(training.saes, metrics, strict=True):
@@ -137,8 +149,7 @@ def _scalars(metrics: SaeMetrics) -> Mapping[str, float]:
     return {name: value for name, value in metrics.model_dump().items() if isinstance(value, float)}
 
 
-def _metrics(states: Array, test: npt.NDArray[np.bool_], saes: list[FoldedSae]) -> tuple[list[SaeMetrics], list[float]]:
-    train_states = states[~test]
-    evaluations = evaluate_blocks(saes, [train_states], [states[test]])
-    units = InMemory(train_states).moments().units
+def _metrics(known: Array, fresh: Array, saes: list[FoldedSae]) -> tuple[list[SaeMetrics], list[float]]:
+    evaluations = evaluate_blocks(saes, [known], [fresh])
+    units = InMemory(known).moments().units
     return [evaluation.metrics for evaluation in evaluations], pairwise_mcc(saes, units)

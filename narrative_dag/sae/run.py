@@ -62,8 +62,13 @@ class Run:
         indices = self.silent.nonzero().flatten()
         self.dead = indices if len(indices) else None
 
+    @property
+    def finite(self) -> bool:
+        """The training has not diverged: every weight of inference is a finite number."""
+        return all(np.isfinite(array).all() for array in self.weights().values())
+
     def weights(self) -> dict[str, Array]:
-        """Weights of inference on normalised states, as arrays."""
+        """Weights of inference on normalised states, as arrays, which may be the parameters' own memory: to read."""
         weights = self.architecture.weights(self.parameters, self.buffers)
         return {name: np.ascontiguousarray(tensor.float().cpu().numpy()) for name, tensor in weights.items()}
 
@@ -97,14 +102,15 @@ class Run:
         extras = {name: value for name, value in weights.items() if name not in USUAL}
         codes = self.architecture.infer(states @ weights["W_enc"] + weights["b_enc"], extras)
         error = np.square(codes @ weights["W_dec"] + weights["b_dec"] - states, dtype=np.float64).sum(axis=1)
-        if not error.any():
+        # nothing is left to explain, or the run diverged
+        if not error.any() or not np.isfinite(error).all():
             return
         chosen = states[rng.choice(len(states), len(self.dead), p=error**2 / np.sum(error**2))]
         chosen = chosen / np.maximum(np.linalg.norm(chosen, axis=1, keepdims=True), 1e-8)
         alive = np.linalg.norm(weights["W_enc"][:, ~self.silent.cpu().numpy()], axis=0).mean()
         directions = torch.from_numpy(chosen).to(self.silent.device)
         self.architecture.reset(self.parameters, self.dead, directions, self.architecture.reset_size * float(alive))
-        self.adam.forget(self.dead)
+        self.adam.forget(self.dead, self.architecture.shared)
         self.silent, self.dead = torch.zeros_like(self.silent), None
 
     def tensors(self) -> Parameters:

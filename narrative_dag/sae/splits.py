@@ -9,6 +9,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from narrative_dag.sae.errors import SaeError
+from narrative_dag.sae.parquet_rows import is_id
 
 SplitBy = Literal["storyworld", "playthrough", "row"]
 """What stays together: all rows of a storyworld, those of one playthrough of it, or nothing."""
@@ -63,12 +64,10 @@ class Split(BaseModel):
     def _check(self, schema: pa.Schema) -> None:
         for name in self.columns:
             kind = schema.field(name).type
-            value = kind.value_type if pa.types.is_dictionary(kind) else kind
-            whole = pa.types.is_integer(value)
-            if name == "playthrough" and not whole:
+            if name == "playthrough" and not pa.types.is_integer(kind):
                 raise SaeError(f"playthroughs are whole numbers, this column has type {kind}", where=name)
-            if not (whole or pa.types.is_string(value) or pa.types.is_large_string(value)):
-                raise SaeError(f"storyworlds are texts or whole numbers, this column has type {kind}", where=name)
+            if not is_id(kind):
+                raise SaeError(f"ids are texts or whole numbers, this column has type {kind}", where=name)
 
     def _storyworlds(self, column: pa.Array) -> Hashes:
         encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()

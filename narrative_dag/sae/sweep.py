@@ -21,13 +21,16 @@ class FoundRates(NamedTuple):
 def find_rates(source: StateSource, config: SaeConfig, seed: int, checkpoint_dir: Path | None = None) -> FoundRates:
     """Replaces the learning rates given as auto: one for each architecture, that of the lowest loss at the end.
 
+    A rate at which the training diverges is none of them.
+
     The short trainings have the whole course of rise, plateau and fall. They use the first seed of the architecture and
-    the rows `sweep/...` of the log. With `checkpoint_dir` they are kept in its folder `sweep`.
+    the rows `sweep/...` of the log. With `checkpoint_dir` their state is kept in its folder `sweep`. Torch must not
+    record gradients.
 
     Raises:
-        SaeError: every learning rate diverged.
+        SaeError: every learning rate diverged, or the saved state belongs to something else.
     """
-    from narrative_dag.sae.trainer import Trainer, train
+    from narrative_dag.sae.trainer import Trainer
 
     waiting = [run for run in config.runs if run.lr == "auto"]
     tried: dict[tuple[str, float], RunConfig] = {}
@@ -38,13 +41,15 @@ def find_rates(source: StateSource, config: SaeConfig, seed: int, checkpoint_dir
     steps = max(1, round(config.sweep.share * Trainer(source, whole, seed).steps))
     short = whole.model_copy(update={"steps": steps, "patience": 0.0})
     folder = None if checkpoint_dir is None else checkpoint_dir / "sweep"
-    log = train(source, short, seed, checkpoint_dir=folder).log
-    losses = {row.run: row.value for row in log if row.metric == "loss"}
+    trainer = Trainer(source, short, seed)
+    trainer.finish(folder, fold_saves=False)
+    losses = {row.run: row.value for row in trainer.log if row.metric == "loss"}
     chosen: dict[str, float] = {}
-    for (architecture, rate), run in tried.items():
+    for ((architecture, rate), run), trial in zip(tried.items(), trainer.runs, strict=True):
         best = chosen.get(architecture)
         loss = losses[run.name]
-        if np.isfinite(loss) and (best is None or loss < losses[tried[architecture, best].name]):
+        # a code that is no number counts as silent: the loss of a training that diverged can be finite
+        if np.isfinite(loss) and trial.finite and (best is None or loss < losses[tried[architecture, best].name]):
             chosen[architecture] = rate
 
     def with_rate(run: RunConfig) -> RunConfig:
@@ -56,4 +61,6 @@ def find_rates(source: StateSource, config: SaeConfig, seed: int, checkpoint_dir
         return run.model_copy(update={"lr": chosen[key]})
 
     runs = tuple(with_rate(run) for run in config.runs)
-    return FoundRates(config.model_copy(update={"runs": runs}), [row._replace(run=f"sweep/{row.run}") for row in log])
+    return FoundRates(
+        config.model_copy(update={"runs": runs}), [row._replace(run=f"sweep/{row.run}") for row in trainer.log]
+    )

@@ -72,18 +72,7 @@ def train(
             found = find_rates(source, config, seed, checkpoint_dir)
             config, swept = found.config, found.log
         trainer = Trainer(source, config, seed, validation)
-        fingerprint = _fingerprint(source, config, seed, validation) if checkpoint_dir is not None else ""
-        if checkpoint_dir is not None and (saved := TrainerState.load(checkpoint_dir, fingerprint)) is not None:
-            trainer.restore(saved)
-        save_every = max(1, round(config.checkpoint_every * trainer.steps))
-        report_every = max(1, trainer.steps // 200)
-        batches = trainer.feed.batches(trainer.step)
-        while not trainer.finished:
-            trainer.advance(*next(batches))
-            if checkpoint_dir is not None and (trainer.step % save_every == 0 or trainer.finished):
-                trainer.save(checkpoint_dir, fingerprint)
-            if progress is not None and (trainer.step % report_every == 0 or trainer.finished):
-                progress(trainer.step, trainer.schedule.end)
+        trainer.finish(checkpoint_dir, progress)
         return SaeTraining(trainer.folded(), swept + trainer.log)
 
 
@@ -100,15 +89,6 @@ def _threads(count: int) -> "Iterator[None]":
         torch.set_num_threads(before)
 
 
-def _fingerprint(source: StateSource, config: SaeConfig, seed: int, validation: Array | None) -> str:
-    # where it runs and how often it saves do not change what is trained
-    fields = config.model_dump(exclude={"device", "checkpoint_every"})
-    digest = hashlib.sha256(json.dumps([fields, seed, source.digest()], sort_keys=True).encode())
-    if validation is not None:
-        digest.update(np.ascontiguousarray(validation).data)
-    return digest.hexdigest()
-
-
 class Trainer:
     """The state of a training, and its step.
 
@@ -120,7 +100,7 @@ class Trainer:
     """
 
     def __init__(self, source: StateSource, config: SaeConfig, seed: int, validation: Array | None = None) -> None:
-        self.config, self.seed, self.source = config, seed, source
+        self.config, self.seed, self.source, self.validation = config, seed, source, validation
         self.device = _device(config.device)
         moments = source.moments()
         self.normalization = normalization(*moments, config.scale_floor)
@@ -142,6 +122,41 @@ class Trainer:
     def finished(self) -> bool:
         """No step is left to make."""
         return self.step >= self.schedule.end
+
+    def finish(
+        self, checkpoint_dir: Path | None = None, progress: Progress | None = None, *, fold_saves: bool = True
+    ) -> None:
+        """Makes the steps that are left, from the folder's saved state on where there is one.
+
+        Args:
+            checkpoint_dir, progress: see `train`.
+            fold_saves: save the folded autoencoders, too, and so end at a save after a run diverged.
+
+        Raises:
+            SaeError: the saved state belongs to something else, or a run diverged.
+        """
+        fingerprint = self._fingerprint() if checkpoint_dir is not None else ""
+        if checkpoint_dir is not None and (saved := TrainerState.load(checkpoint_dir, fingerprint)) is not None:
+            self.restore(saved)
+        save_every = max(1, round(self.config.checkpoint_every * self.steps))
+        report_every = max(1, self.steps // 200)
+        batches = self.feed.batches(self.step)
+        while not self.finished:
+            self.advance(*next(batches))
+            if checkpoint_dir is not None and (self.step % save_every == 0 or self.finished):
+                if fold_saves:
+                    self.save_folded(checkpoint_dir)
+                self.save(checkpoint_dir, fingerprint)
+            if progress is not None and (self.step % report_every == 0 or self.finished):
+                progress(self.step, self.schedule.end)
+
+    def _fingerprint(self) -> str:
+        # where it runs and how often it saves do not change what is trained
+        fields = self.config.model_dump(exclude={"device", "checkpoint_every"})
+        digest = hashlib.sha256(json.dumps([fields, self.seed, self.source.digest()], sort_keys=True).encode())
+        if self.validation is not None:
+            digest.update(np.ascontiguousarray(self.validation).data)
+        return digest.hexdigest()
 
     def advance(self, x: "torch.Tensor", labels: "torch.Tensor | None") -> None:
         """One step of every run, on normalised states [b, d] and their labels."""
@@ -196,9 +211,10 @@ class Trainer:
         """
         folded = []
         for run in self.runs:
-            weights = run.weights()
-            if not all(np.isfinite(array).all() for array in weights.values()):
+            if not run.finite:
                 raise SaeError("the training diverged", where=run.config.name, hint="a lower learning rate, or auto")
+            # some of the arrays are the parameters' own memory, which a save must leave as it is
+            weights = {name: array.copy() for name, array in run.weights().items()}
             # what never varied says nothing, and is known
             weights["W_enc"][self._constant] = 0.0
             weights["W_dec"][:, self._constant] = 0.0
@@ -213,10 +229,17 @@ class Trainer:
             folded.append(FoldedSae.fold(run.config.architecture, weights, *self.normalization, metadata=metadata))
         return folded
 
-    def save(self, folder: Path, fingerprint: str) -> None:
-        """Saves the folded autoencoders and what `restore` needs."""
+    def save_folded(self, folder: Path) -> None:
+        """Saves the folded autoencoders.
+
+        Raises:
+            SaeError: a run diverged.
+        """
         for i, sae in enumerate(self.folded()):
             sae.save(folder / FOLDED / f"sae-{i}")
+
+    def save(self, folder: Path, fingerprint: str) -> None:
+        """Saves what `restore` needs."""
         arrays = {
             f"{i}.{name}": tensor.cpu().numpy()
             for i, run in enumerate(self.runs)

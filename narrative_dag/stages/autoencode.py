@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from narrative_dag.config import CycleConfig
 from narrative_dag.progress import Progress, silent
+from narrative_dag.reward.quality import calibrate, save_calibrations
 from narrative_dag.sae.experiment import PAGE_FILE, PICTURE_FILE, save_saes, trained_runs
 from narrative_dag.stages.result import StageResult
 from narrative_dag.tables import training_log
@@ -18,8 +19,11 @@ def train_saes(
 ) -> StageResult:
     """Train every run of `config.sae` in one pass and write them as `sae-0`, `sae-1`, ..., with a page on them.
 
+    They see the cycle's states and a fixed mixture beside them; what is typical of both, which feature quality asks
+    for, is written as `calibrations.json`.
+
     Args:
-        config: the runs, and how many states they see at most (whole playthroughs are drawn).
+        config: the runs, and how many states of the cycle (in whole playthroughs) and of the mixture they see.
         cycle: partition key.
         rollouts: table `rollouts`.
         out: folder of the autoencoders.
@@ -31,18 +35,24 @@ def train_saes(
     """
     from narrative_dag.report.sae_comparison import Comparison, compared_runs, pair_matrix, pca_points, shared_settings
     from narrative_dag.report.sae_page import comparison_page, picture
-    from narrative_dag.sae.rollouts import train_on_rollouts
+    from narrative_dag.sae.rollouts import state_matrix, train_on_rollouts
+    from narrative_dag.states.mixture import authored_mixture
 
     seed = config.seed_of(cycle, "sae")
     sample = sample_playthroughs(rollouts, config.sae_states, seed)
+    mixture = authored_mixture(config.mixture_states, config.seed) if config.mixture_states else None
     trained = train_on_rollouts(
         sample,
         config.sae,
         seed,
+        mixture=mixture,
         checkpoint_dir=work,
         progress=lambda done, total: progress("train autoencoders", done, total),
     )
     save_saes(trained.saes, out)
+    states = state_matrix(sample)
+    known = states if mixture is None else np.concatenate([states, mixture])
+    save_calibrations([calibrate(sae, known) for sae in trained.saes], out)
     runs = trained_runs(config.sae.runs, trained.saes)
     comparison = Comparison(
         title=f"Autoencoders of {cycle}",
@@ -51,8 +61,8 @@ def train_saes(
         mcc=pair_matrix(trained.mcc, len(runs)),
         oracles={"PCA": pca_points(trained.metrics)},
     )
-    (out / PAGE_FILE).write_text(comparison_page(comparison))
-    (out / PICTURE_FILE).write_text(picture(comparison))
+    (out / PAGE_FILE).write_text(comparison_page(comparison), encoding="utf-8")
+    (out / PICTURE_FILE).write_text(picture(comparison), encoding="utf-8")
     means = {
         name: float(np.mean([getattr(metrics, name) for metrics in trained.metrics]))
         for name in ("fvu", "fvu_scaled", "fvu_pca", "l0", "dead_share")

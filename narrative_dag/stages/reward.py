@@ -1,4 +1,4 @@
-"""The reward of a cycle: calibrated on its states, frozen, and applied to what was written."""
+"""The reward of a cycle: calibrated on the states that its autoencoders know, frozen, applied to what was written."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import pyarrow as pa
 from narrative_dag.config import CycleConfig
 from narrative_dag.progress import Progress, silent
 from narrative_dag.reward.bundle import RewardBundle
-from narrative_dag.reward.quality import calibrate
+from narrative_dag.reward.quality import load_calibrations
 from narrative_dag.sae.experiment import load_saes
 from narrative_dag.sae.rollouts import state_matrix
 from narrative_dag.stages.autoencode import sample_playthroughs
@@ -35,14 +35,14 @@ def build_reward(
         config: thresholds and play.
         cycle: partition key.
         storyworlds: what is judged.
-        rollouts: table `rollouts`; feature quality is calibrated on the states that the autoencoders were trained on.
-        saes: folder of autoencoders.
+        rollouts: table `rollouts`; the mean feature quality of its states is reported.
+        saes: folder of autoencoders and their calibrations.
         out: the new folder.
         progress: called for every storyworld.
     """
     loaded = tuple(load_saes(saes))
     states = state_matrix(sample_playthroughs(rollouts, config.sae_states, config.seed_of(cycle, "sae")))
-    bundle = RewardBundle(config.reward, loaded, tuple(calibrate(sae, states) for sae in loaded))
+    bundle = RewardBundle(config.reward, loaded, load_calibrations(saes))
     bundle.save(out)
     verifiers = bundle.verifiers()
     rows: list[dict[str, Any]] = []

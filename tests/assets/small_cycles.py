@@ -15,6 +15,7 @@ playthroughs = 12
 imported_playthroughs = 4
 max_steps = 10
 sae_states = 1000
+mixture_states = 200
 [author]
 broken_json = 0.0
 dangling = 0.0

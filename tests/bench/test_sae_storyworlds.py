@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from narrative_dag.bench.sae_storyworlds import Pool, describe, pools, sample, split, storyworld_states, storyworlds
+from narrative_dag.bench.sae_storyworlds import describe, split, storyworld_states, storyworlds
 from narrative_dag.errors import NarrativeError
 from narrative_dag.states.encoder import dimension_names
+from narrative_dag.states.mixture import Pool, authored, pools, sample
 from narrative_dag.storyworld.authors import STYLES
 from narrative_dag.tables import STATE_DIMENSIONS
 
@@ -34,7 +35,7 @@ def test_authored_states_are_as_many_as_asked_for_and_the_same_for_one_seed():
 
 
 def test_no_storyworld_is_on_both_sides():
-    found = pools(None, 400, 3)
+    found = pools(authored(400, 3), 3)
     training, testing = split(found, 3)
     assert sorted(p.name for p in (*training, *testing)) == sorted(p.name for p in found)
     for kind in STYLES:
@@ -43,7 +44,7 @@ def test_no_storyworld_is_on_both_sides():
 
 
 def test_a_pool_holds_a_state_once():
-    for each in pools(None, 100, 1):
+    for each in pools(authored(100, 1), 1):
         assert len(np.unique(each.states, axis=0)) == len(each.states) > 0
 
 

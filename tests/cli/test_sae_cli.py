@@ -1,6 +1,8 @@
 """`narrative-dag sae`: train into a folder, go on after a kill, evaluate, compare, and refuse what is wrong."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from typer.testing import CliRunner
 from narrative_dag.cli.app import app
 from narrative_dag.cli.sae import read_config, read_texts
 from narrative_dag.errors import NarrativeError
-from narrative_dag.sae.experiment import Experiment
+from narrative_dag.sae.experiment import Experiment, load_saes, save_saes
 from narrative_dag.sae.laboratory import train_folder
 from narrative_dag.sae.metrics import evaluate
 from narrative_dag.sae.splits import Split
@@ -242,6 +244,97 @@ def test_two_runs_of_one_name_and_foreign_folders_are_refused(states, tmp_path):
         assert message in str(result.exception)
 
 
+def refusal(*arguments: object) -> str:
+    """What is wrong, in one line."""
+    result = CliRunner().invoke(app, ["sae", *map(str, arguments)])
+    assert isinstance(result.exception, NarrativeError)
+    assert "\n" not in str(result.exception)
+    return str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "message"),
+    [
+        ("state", pa.FixedSizeListArray.from_arrays(pa.array(np.ones(ROWS * D, np.float32)), D), "do not vary"),
+        ("playthrough", pa.array(np.arange(ROWS) / 9), "playthrough: playthroughs are whole numbers.*double"),
+        ("playthrough", pa.array(["first"] * ROWS), "playthrough: playthroughs are whole numbers.*string"),
+        ("storyworld_id", pa.array([[1]] * ROWS), "storyworld_id: ids are texts or whole numbers.*list"),
+        ("encounter", pa.array([0.5] * ROWS), "encounter: ids are texts or whole numbers.*double"),
+        ("visible", pa.array(["a"] * ROWS), "visible: options are lists of ids.*string"),
+    ],
+)
+def test_columns_of_other_kinds_are_refused_before_anything_is_written(states, tmp_path, name, column, message):
+    table = pq.read_table(states)
+    wrong = tmp_path / "wrong.parquet"
+    pq.write_table(table.set_column(table.column_names.index(name), name, column), wrong)
+    said = refusal("train", "--states", wrong, "--out", tmp_path / "out", "--labels", *SMALL)
+    assert re.search(rf"wrong\.parquet.*{message}", said)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_below_a_file_is_refused_before_the_states_are_read(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    assert "file: is no folder" in refusal("train", "--states", "nowhere", "--out", file / "a" / "b")
+    assert "file: is no folder" in refusal("compare", tmp_path, "--states", "nowhere", "--out", file / "page.html")
+
+
+def test_states_of_another_length_are_refused_by_name(trained, tmp_path):
+    out, line = trained
+    other, page = tmp_path / "other.parquet", tmp_path / "page.html"
+    pq.write_table(pa.table({"state": [[float(i), 1.0, 2.0] for i in range(50)]}), other)
+    what = f"the states have length 3, {line['runs'][0]['name']} reads {D}"
+    assert what in refusal("evaluate", "--states", other, "--sae", out, "--all")
+    assert what in refusal("compare", out, "--states", other, "--out", page, "--all")
+    assert not page.exists()
+
+
+def test_folders_of_one_name_are_told_apart_and_one_given_twice_is_refused(states, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        run("train", "--states", states, "--out", f"{folder}/saes", *SMALL, "--seeds", 1)
+    page = tmp_path / "page.html"
+    measured = [
+        run("compare", "a/saes", "b/saes", "--states", states, "--out", page),
+        run("evaluate", "--states", states, "--sae", "a/saes", "--sae", "b/saes"),
+    ]
+    for line in measured:
+        assert [entry["name"].rpartition("/")[0] for entry in line["runs"]] == ["a/saes", "b/saes"]
+    assert "given twice" in refusal("compare", "a/saes", "b/../a/saes", "--states", states, "--out", page)
+
+
+def test_folders_that_are_damaged_or_of_something_else_are_refused_in_one_line(trained, states, tmp_path):
+    out, line = trained
+    shutil.copytree(out / "sae-0", shutil.copytree(out, tmp_path / "more") / f"sae-{len(line['runs'])}")
+    assert f"{len(line['runs']) + 1} autoencoders" in refusal(
+        "evaluate", "--states", states, "--sae", tmp_path / "more"
+    )
+    (shutil.copytree(out, tmp_path / "empty") / "metrics.json").write_text("{}")
+    assert "damaged: metrics: Field required" in refusal("evaluate", "--states", states, "--sae", tmp_path / "empty")
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "config.json").write_text('{"model_type": "gpt2"}')
+    assert "not of a training" in refusal("train", "--states", states, "--out", foreign)
+    assert "not of a training" in refusal("evaluate", "--states", states, "--sae", foreign)
+
+
+def test_an_earlier_trainings_autoencoders_do_not_stay_behind(trained, tmp_path):
+    saes = load_saes(trained[0])
+    save_saes(saes, tmp_path)
+    save_saes(saes[:2], tmp_path)
+    assert len(load_saes(tmp_path)) == 2
+
+
+def test_k_means_is_measured_where_there_are_states_enough_or_refused_afterwards(states, tmp_path):
+    few = ("--features", ROWS, "--k", 1, "--epochs", 1, "--seeds", 1, "--device", "cpu")
+    line = run("train", "--states", states, "--out", tmp_path / "few", *few, "--kmeans")
+    assert line["oracles"]["k-means"] == []
+    assert "Curves: PCA with" in (tmp_path / "few" / "comparison.html").read_text()
+    run("train", "--states", states, "--out", tmp_path / "without", *few)
+    said = refusal("train", "--states", states, "--out", tmp_path / "without", *few, "--kmeans")
+    assert "finished without k-means" in said
+
+
 @pytest.mark.parametrize("command", ["evaluate", "compare"])
 def test_what_is_no_training_is_refused(command, states, tmp_path):
     given = ["--sae", str(tmp_path)] if command == "evaluate" else [str(tmp_path), "--out", str(tmp_path / "page.html")]
@@ -281,6 +374,8 @@ def test_texts_come_from_tables_objects_or_lines(tmp_path):
     assert read_texts(tmp_path / "t.parquet") == read_texts(tmp_path / "t.jsonl") == (["one", "two"], ["a", "b"])
     assert read_texts(tmp_path / "t.txt") == (["one", "two"], None)
     (tmp_path / "empty.txt").write_text("\n")
-    for name in ("empty.txt", "nowhere.txt"):
+    frame.with_columns(storyworld_id=pl.Series(["a", None])).write_parquet(tmp_path / "nameless.parquet")
+    frame.select(text=pl.Series([["one"], ["two"]])).write_parquet(tmp_path / "lists.parquet")
+    for name in ("empty.txt", "nowhere.txt", "nameless.parquet", "lists.parquet"):
         with pytest.raises(NarrativeError, match=name):
             read_texts(tmp_path / name)

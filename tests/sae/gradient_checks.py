@@ -66,8 +66,6 @@ def trained(config, states, lr=1e-2, epochs=20, seed=0, labels=None, **settings)
     runs = (RunConfig(architecture=config, lr=lr, seed=seed),)
     settings = {"batch_size": 128, "device": "cpu", **settings}
     trainer = Trainer(InMemory(states, labels), SaeConfig(runs=runs, epochs=epochs, **settings), seed)
-    batches = trainer.feed.batches(0)
     with torch.no_grad():
-        while not trainer.finished:
-            trainer.advance(*next(batches))
+        trainer.finish()
     return trainer, trainer.folded()[0]

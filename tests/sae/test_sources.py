@@ -70,6 +70,11 @@ def test_moments_do_not_depend_on_the_pieces_and_survive_a_large_mean(states, cu
     np.testing.assert_allclose(running.moments().deviation, states.std(axis=0), rtol=1e-6, atol=1e-8)
 
 
+def test_a_dimension_that_never_varies_has_no_weight_in_directions():
+    states = np.array([[1.0, 5.0], [3.0, 5.0]], np.float32)
+    np.testing.assert_array_equal(np.ones(2) / InMemory(states).moments().units, [1.0, 0.0])
+
+
 def test_the_digest_is_the_contents():
     digest = InMemory(STATES).digest()
     assert digest == InMemory(STATES.copy()).digest()

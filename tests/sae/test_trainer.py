@@ -56,10 +56,8 @@ def source(states):
 
 def finished(states, config, seed):
     trainer = Trainer(states, config, seed)
-    batches = trainer.feed.batches(0)
     with torch.no_grad():
-        while not trainer.finished:
-            trainer.advance(*next(batches))
+        trainer.finish()
     return trainer
 
 
@@ -210,39 +208,54 @@ def test_an_automatic_learning_rate_is_the_best_of_those_tried(states, tmp_path)
     tried = {row.run for row in trained.log if row.run.startswith("sweep/")}
     assert len(tried) == 3
     assert_same(trained, train(states, config, 0, checkpoint_dir=tmp_path))
+
+
+def test_a_learning_rate_that_diverges_is_not_taken(states, tmp_path):
+    run = RunConfig(architecture=TopKConfig(k_features=24, k=4), lr="auto")
+    config = SaeConfig(runs=(run,), epochs=20, batch_size=50, resample=(0.5,), dead_window=0.2, device="cpu")
+    config = config.model_copy(update={"sweep": SweepConfig(rates=(1e38, 1e-2), share=0.25)})
+    trained = train(states, config, 0, checkpoint_dir=tmp_path)
+    assert trained.saes[0].metadata["lr"] == 1e-2
     hopeless = config.model_copy(update={"sweep": SweepConfig(rates=(1e38,), share=0.1)})
-    with pytest.raises(SaeError, match="diverged"):
+    with pytest.raises(SaeError, match="every learning rate of the sweep diverged"):
         train(states, hopeless, 0)
 
 
-@pytest.mark.parametrize(
+HALF_DEAD = pytest.mark.parametrize(
     ("architecture", "bias"),
     [(TopKConfig(k_features=64, k=3, tied=False), -2.5), (StandardConfig(k_features=64, l1=0.02), -6.0)],
 )
+
+
+def left_silent(architecture, bias, **settings):
+    """Silent features at the end of a training in which half of the dictionary starts out dead."""
+    config = SaeConfig(
+        runs=(RunConfig(architecture=architecture, lr=1e-2),),
+        epochs=8,
+        batch_size=100,
+        dead_window=0.05,
+        device="cpu",
+        **settings,
+    )
+    trainer = Trainer(InMemory(synthetic_states(4000, 32, 64, 3, seed=2).states), config, seed=0)
+    trainer.runs[0].parameters["b_enc"][:32] = bias
+    with torch.no_grad():
+        trainer.finish()
+    return int(trainer.runs[0].silent.sum())
+
+
+@HALF_DEAD
 def test_resampled_features_come_back(architecture, bias):
-    data = synthetic_states(4000, 32, 64, 3, seed=2).states
-
-    def silent(resample):
-        config = SaeConfig(
-            runs=(RunConfig(architecture=architecture, lr=1e-2),),
-            epochs=8,
-            batch_size=100,
-            aux_weight=0,
-            dead_window=0.05,
-            resample=resample,
-            device="cpu",
-        )
-        trainer = Trainer(InMemory(data), config, seed=0)
-        trainer.runs[0].parameters["b_enc"][:32] = bias
-        batches = trainer.feed.batches(0)
-        with torch.no_grad():
-            while not trainer.finished:
-                trainer.advance(*next(batches))
-        return int(trainer.runs[0].silent.sum())
-
-    without, resampled = silent(()), silent((0.3, 0.5))
+    without, resampled = (left_silent(architecture, bias, aux_weight=0, resample=r) for r in ((), (0.3, 0.5)))
     assert without >= 16
     assert resampled <= without / 2
+
+
+@HALF_DEAD
+def test_auxiliary_loss_revives_dead_features(architecture, bias):
+    without, revived = (left_silent(architecture, bias, aux_weight=weight) for weight in (0.0, 1 / 32))
+    assert without >= 16
+    assert revived <= without / 2
 
 
 def test_validation_states_are_what_the_log_measures(states):
@@ -277,6 +290,27 @@ def test_constant_dimensions_are_reconstructed_exactly(states):
     np.testing.assert_allclose(sae.decode(sae.encode(constant))[:, -2:], 7.0, rtol=1e-6)
 
 
+def test_saves_change_nothing(states, tmp_path):
+    constant = np.concatenate([states, np.full((len(states), 2), 7.0, dtype=np.float32)], axis=1)
+    source = InMemory(constant, LABELS)
+    assert_same(train(source, SMALL, seed=3), train(source, SMALL, seed=3, checkpoint_dir=tmp_path))
+
+
+def test_a_feature_that_starts_anew_leaves_what_is_no_feature_s_alone(states):
+    square = TopKConfig(k_features=states.shape[1], k=4)
+    config = SaeConfig(runs=(RunConfig(architecture=square, lr=1e-2),), epochs=2, batch_size=50, device="cpu")
+    trainer = finished(InMemory(states), config, 0)
+    run = trainer.runs[0]
+    before = {name: moment.clone() for name, moment in run.adam.second.items()}
+    run.silent[:] = torch.arange(len(run.silent)) == 3
+    run.find_dead()
+    run.resample(trainer.normalization.apply(states.copy()), np.random.default_rng(0))
+    assert torch.equal(run.adam.second["b_dec"], before["b_dec"])
+    assert before["W_dec"][3].any()
+    assert not run.adam.second["W_dec"][3].any()
+    assert float(run.adam.second["b_enc"][3]) == 0
+
+
 def test_normalization_does_not_blow_up_an_almost_constant_dimension():
     rng = np.random.default_rng(0)
     states = rng.normal(size=(1000, 4)) * [1, 1, 1, 1e-6] + [0, 5, 0, 2]
@@ -297,36 +331,6 @@ def test_learning_rate_rises_stays_and_falls():
     np.testing.assert_allclose([schedule.factor(step) for step in range(29, 50)], [1, *np.arange(20, 0, -1) / 20])
     schedule.leave_plateau(40)
     assert schedule.end == 50
-
-
-@pytest.mark.parametrize(
-    ("architecture", "bias"),
-    [(TopKConfig(k_features=64, k=3, tied=False), -2.5), (StandardConfig(k_features=64, l1=0.02), -6.0)],
-)
-def test_auxiliary_loss_revives_dead_features(architecture, bias):
-    data = synthetic_states(4000, 32, 64, 3, seed=2).states
-
-    def silent(aux_weight):
-        config = SaeConfig(
-            runs=(RunConfig(architecture=architecture, lr=1e-2),),
-            epochs=8,
-            batch_size=100,
-            aux_weight=aux_weight,
-            dead_window=0.05,
-            device="cpu",
-        )
-        trainer = Trainer(InMemory(data), config, seed=0)
-        # half of the dictionary starts out dead
-        trainer.runs[0].parameters["b_enc"][:32] = bias
-        batches = trainer.feed.batches(0)
-        with torch.no_grad():
-            while not trainer.finished:
-                trainer.advance(*next(batches))
-        return int(trainer.runs[0].silent.sum())
-
-    without, revived = silent(0.0), silent(1 / 32)
-    assert without >= 16
-    assert revived <= without / 2
 
 
 def test_topk_recovers_a_planted_dictionary_from_chance():

@@ -13,7 +13,7 @@ from narrative_dag.stages.autoencode import train_saes
 from resources.hashing import hash_folder
 
 RUNS = tuple(RunConfig(architecture=TopKConfig(k_features=24, k=4), seed=seed) for seed in range(3))
-CONFIG = CycleConfig(sae=SaeConfig(runs=RUNS, epochs=4, batch_size=64, device="cpu"), sae_states=300)
+CONFIG = CycleConfig(sae=SaeConfig(runs=RUNS, epochs=4, batch_size=64, device="cpu"), sae_states=300, mixture_states=0)
 
 
 @pytest.fixture(scope="module")

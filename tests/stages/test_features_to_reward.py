@@ -21,7 +21,7 @@ CYCLE = "cycle-0000"
 
 @pytest.fixture(scope="module")
 def config() -> CycleConfig:
-    changes = {"seeds": 24, "playthroughs": 60, "max_steps": 12, "sae_states": 1500}
+    changes = {"seeds": 24, "playthroughs": 60, "max_steps": 12, "sae_states": 1500, "mixture_states": 300}
     document = CycleConfig(author=AuthorConfig(broken_json=0.1)).model_dump() | changes
     document["sae"]["epochs"] = 8
     document["coupling"] |= {"permutations": 100, "bootstrap": 50}
