@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from narrative_dag.bench.peers.case import Case
-from narrative_dag.bench.sae_peers import PRODUCT, Progress, libraries, measure_rounds, peers_python, summary
+from narrative_dag.bench.sae_peers import PRODUCT, libraries, measure_rounds, peers_python, summary
 from narrative_dag.errors import NarrativeError
+from narrative_dag.progress import Progress
 
 ROWS = 10_000
 ROUNDS = 3

@@ -15,6 +15,7 @@ import numpy as np
 import narrative_dag
 from narrative_dag.bench.peers.case import Array, Case
 from narrative_dag.errors import NarrativeError
+from narrative_dag.progress import Progress
 from narrative_dag.sae.synthetic import synthetic_states
 
 ROOT = Path(narrative_dag.__file__).resolve().parents[1]
@@ -38,8 +39,6 @@ ENVIRONMENT = {
 
 # after the environment's own packages, so that none of this one's stands in for them
 _START = "import sys; sys.path.append(sys.argv.pop(1)); from narrative_dag.bench.peers.child import main; main()"
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from narrative_dag.progress import CountProgress
 from narrative_dag.sae.architecture import ArchitectureConfig
 from narrative_dag.sae.config import RunConfig, SaeConfig
 from narrative_dag.sae.folded import FoldedSae
@@ -13,7 +14,7 @@ from narrative_dag.sae.oracles import kmeans_unexplained, pursuit_unexplained
 from narrative_dag.sae.stability import Floats, pairwise_mcc, unit_rows
 from narrative_dag.sae.synthetic import EASY, HARD, GroundTruth, SyntheticConfig, chance_recovery, recovery
 from narrative_dag.sae.topk import TopKConfig
-from narrative_dag.sae.trainer import Progress, train
+from narrative_dag.sae.trainer import train
 
 TRAINING_STATES = 10_000
 HELD_OUT_STATES = 5_000
@@ -30,17 +31,17 @@ class Recipe(NamedTuple):
     lr: float = LR
 
 
-def easy(seed: int = 0, seeds: int = 3, progress: Progress | None = None) -> dict[str, float]:
+def easy(seed: int = 0, seeds: int = 3, progress: CountProgress | None = None) -> dict[str, float]:
     """Figures of `measure` where the true L0 is 8: the aim is FVU < 0.1 at an L0 of 15 to 30, recovery >= 0.97."""
     return measure(Recipe(EASY, TOPK), seed, seeds, progress)
 
 
-def hard(seed: int = 0, seeds: int = 3, progress: Progress | None = None) -> dict[str, float]:
+def hard(seed: int = 0, seeds: int = 3, progress: CountProgress | None = None) -> dict[str, float]:
     """Figures of `measure` where the true L0 is 20 in 128 dimensions: the aim is recovered >= 0.95."""
     return measure(Recipe(HARD, TOPK), seed, seeds, progress)
 
 
-def measure(recipe: Recipe, seed: int, seeds: int, progress: Progress | None = None) -> dict[str, float]:
+def measure(recipe: Recipe, seed: int, seeds: int, progress: CountProgress | None = None) -> dict[str, float]:
     """Trains `seeds` autoencoders for 50 epochs in batches of 256; figures on fresh states of the same dictionary.
 
     The seeds of their initial weights are `seed`, `seed` + 1, ...; data and order of the batches have `seed`.

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from narrative_dag.errors import NarrativeError
+from narrative_dag.progress import CountProgress
 from narrative_dag.sae.config import SaeConfig
 from narrative_dag.sae.feed import normalization
 from narrative_dag.sae.metrics import evaluate_blocks
 from narrative_dag.sae.sources import InMemory
 from narrative_dag.sae.stability import pairwise_mcc
 from narrative_dag.sae.topk import TopKConfig
-from narrative_dag.sae.trainer import Progress, train
+from narrative_dag.sae.trainer import train
 from narrative_dag.stages.imports import read_import
 from narrative_dag.states.encoder import dimension_names
 from narrative_dag.states.mixture import IMPORTED, Pool, authored, pools, sample
@@ -55,7 +56,7 @@ def storyworlds(
     config: SaeConfig | None = None,
     count: int = TRAINING_STATES,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: CountProgress | None = None,
 ) -> dict[str, float]:
     """Trains the runs of a configuration on `storyworld_states`, each in an order of its own.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from narrative_dag.errors import NarrativeError
+from narrative_dag.progress import Progress
 from narrative_dag.stages.imports import read_import
 from narrative_dag.states.recording import record_batches
 from narrative_dag.storyworld.authors import AuthorConfig, author
@@ -27,8 +28,6 @@ REPEATS = 3
 """Times that each figure is measured; the median counts."""
 DRAFTS = 1000
 DRAFT_PLAYTHROUGHS = 100
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,10 @@ class Linear(Architecture[ConfigT]):
     """
 
     sparse: ClassVar[bool] = True
-    """The loss depends on a code's pre-activation only where the code is positive: the sparse kernels can be used."""
+    """The sparse kernels can be used.
+
+    The loss depends on a code's pre-activation only where the code is positive, and `floors` says what `activate` does.
+    """
 
     @property
     def tied(self) -> bool:

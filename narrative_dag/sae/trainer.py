@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from narrative_dag.progress import CountProgress
 from narrative_dag.sae.architecture import Array, Batch
 from narrative_dag.sae.config import SaeConfig
 from narrative_dag.sae.errors import SaeError
@@ -22,7 +23,6 @@ from narrative_dag.sae.trainer_state import LogRow, TrainerState
 if TYPE_CHECKING:
     import torch
 
-Progress = Callable[[int, int], None]
 FOLDED = "folded"
 """Folder of the autoencoders `sae-0`, ... of the last save, beside the trainer's state."""
 _PROBE_ROWS = 512
@@ -43,7 +43,7 @@ def train(
     *,
     validation: Array | None = None,
     checkpoint_dir: Path | None = None,
-    progress: Progress | None = None,
+    progress: CountProgress | None = None,
 ) -> SaeTraining:
     """Trains every run of `config` in one pass over the states.
 
@@ -124,7 +124,7 @@ class Trainer:
         return self.step >= self.schedule.end
 
     def finish(
-        self, checkpoint_dir: Path | None = None, progress: Progress | None = None, *, fold_saves: bool = True
+        self, checkpoint_dir: Path | None = None, progress: CountProgress | None = None, *, fold_saves: bool = True
     ) -> None:
         """Makes the steps that are left, from the folder's saved state on where there is one.
 
