@@ -130,9 +130,7 @@ def test_topk_keeps_the_k_largest_positive_ones():
     np.testing.assert_array_equal(codes, [[3, 0, 2, 0], [0, 0, 0, 0.5]])
 
 
-@pytest.mark.parametrize(
-    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
-)
+@pytest.mark.parametrize("device", ["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
 def test_adam_is_torch_s_with_the_gradient_along_unit_rows_dropped(device):
     generator = torch.Generator().manual_seed(0)
 
