@@ -169,7 +169,7 @@ class _Reader:
             yield batch
 
 
-class _Reached(Exception):  # noqa: N818 - no error
+class _Reached(Exception):  # noqa: N818 - ends a forward pass early, which is no error
     """The layer's activations are there: the blocks above and the head need not run."""
 
 

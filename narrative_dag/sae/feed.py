@@ -41,6 +41,15 @@ def normalization(
     return Normalization(np.asarray(mean, dtype=np.float64), scale)
 
 
+def epoch_steps(source: StateSource, batch_size: int) -> int:
+    """Batches of an epoch."""
+    return sum(_batches(rows, batch_size) for rows in source.block_sizes())
+
+
+def _batches(rows: int, batch_size: int) -> int:
+    return max(1, rows // batch_size)
+
+
 class Feed:
     """The batches of all epochs, in an order that depends on source, seed and batch size alone.
 
@@ -59,10 +68,7 @@ class Feed:
     ) -> None:
         self._source, self._seed, self._normalization, self._device = source, seed, normalization, device
         self._batch_size = batch_size
-        self.epoch_steps = sum(self._batches(rows) for rows in source.block_sizes())
-
-    def _batches(self, rows: int) -> int:
-        return max(1, rows // self._batch_size)
+        self.epoch_steps = epoch_steps(source, batch_size)
 
     def batches(self, start: int) -> "Iterator[tuple[torch.Tensor, torch.Tensor | None]]":
         """States [b, d] and labels [b, a] from step `start` on, without end."""
@@ -71,7 +77,7 @@ class Feed:
         epoch, skipped = divmod(start, self.epoch_steps)
         while True:
             for block in self._source.epoch(epoch, self._seed):
-                count = self._batches(len(block.states))
+                count = _batches(len(block.states), self._batch_size)
                 if skipped >= count:
                     skipped -= count
                     continue

@@ -7,7 +7,8 @@ import numpy as np
 from pydantic import Field
 
 from narrative_dag.sae.architecture import ArchitectureConfig, Array, Batch, GradientStep, Parameters
-from narrative_dag.sae.linear import SparseCodes, penalty_control, product
+from narrative_dag.sae.control import control
+from narrative_dag.sae.linear import SparseCodes, product
 from narrative_dag.sae.standard import L1Config, Rectified
 
 if TYPE_CHECKING:
@@ -160,5 +161,5 @@ class Gated(Rectified[GatedConfig]):
         """L1 of a batch with this sum of open gates; then its controller."""
         penalty = gate * (self._l1(buffers) / rows)
         if self.config.target_l0 is not None:
-            penalty_control(buffers, "l1", active / rows, self.config.target_l0, batch.pace)
+            control(buffers, active / rows, self.config.target_l0, batch.pace)
         return penalty

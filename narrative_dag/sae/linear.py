@@ -249,15 +249,3 @@ def sum_of_squares(tensor: "torch.Tensor") -> "torch.Tensor":
     """Of a contiguous tensor, in one pass."""
     flat = tensor.view(-1)
     return flat.dot(flat)
-
-
-def penalty_control(buffers: Parameters, name: str, active: "torch.Tensor | float", target: float, pace: float) -> None:
-    """Moves the penalty's coefficient `buffers[name]` so that the active features of a state come to `target`.
-
-    An integral controller in the logarithm: `active` above the target raises the coefficient, below lowers it, by at
-    most a factor e in a fiftieth of the training (`pace` is one over its steps), and 5 % a step.
-    """
-    import torch
-
-    excess = torch.as_tensor(active, dtype=torch.float32) / target - 1.0
-    buffers[name].mul_((excess.clamp(-1.0, 1.0) * min(50.0 * pace, 0.05)).exp())

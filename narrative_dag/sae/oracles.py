@@ -120,7 +120,7 @@ def kmeans_unexplained(train: Floats, test: Floats, features: int, active: int, 
         raise SaeError(f"cannot deal {features} centroids out to {active} stages and {len(train)} training states")
     # half a second to import, which loading the definitions must not pay
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no types
+    from threadpoolctl import threadpool_limits
 
     mean = train.mean(axis=0, dtype=np.float64)
     rng = np.random.default_rng([seed, 0xC3])

@@ -7,7 +7,8 @@ import numpy as np
 from pydantic import Field
 
 from narrative_dag.sae.architecture import ArchitectureConfig, Array, Batch, Parameters
-from narrative_dag.sae.linear import Linear, penalty_control, sum_of_squares
+from narrative_dag.sae.control import control, controlled
+from narrative_dag.sae.linear import Linear, sum_of_squares
 
 if TYPE_CHECKING:
     import torch
@@ -48,9 +49,7 @@ class Rectified(Linear[L1ConfigT], Generic[L1ConfigT]):
 
     def buffers(self, d: int) -> Parameters:
         """The penalty's coefficient, where it is controlled."""
-        import torch
-
-        return {} if self.config.target_l0 is None else {"l1": torch.tensor(self.config.l1 or 1e-3)}
+        return {} if self.config.target_l0 is None else controlled(self.config.l1 or 1e-3)
 
     def revive(self, pre: "torch.Tensor", most: int) -> "tuple[torch.Tensor, torch.Tensor]":
         """`exp(pre - max of the feature's pre)`: a feature below zero everywhere has no ReLU gradient.
@@ -74,7 +73,7 @@ class Rectified(Linear[L1ConfigT], Generic[L1ConfigT]):
         penalty = codes.sum() * (coefficient / rows)
         if self.config.target_l0 is not None:
             active = codes.numel() if codes.ndim == 1 else (codes > 0).sum()
-            penalty_control(buffers, "l1", active / rows, self.config.target_l0, batch.pace)
+            control(buffers, active / rows, self.config.target_l0, batch.pace)
         return penalty
 
 

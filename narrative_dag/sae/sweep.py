@@ -30,7 +30,7 @@ def find_rates(source: StateSource, config: SaeConfig, seed: int, checkpoint_dir
     Raises:
         SaeError: every learning rate diverged, or the saved state belongs to something else.
     """
-    from narrative_dag.sae.trainer import Trainer
+    from narrative_dag.sae.trainer import Trainer, planned_steps
 
     waiting = [run for run in config.runs if run.lr == "auto"]
     tried: dict[tuple[str, float], RunConfig] = {}
@@ -38,7 +38,7 @@ def find_rates(source: StateSource, config: SaeConfig, seed: int, checkpoint_dir
         for rate in config.sweep.rates:
             tried.setdefault((run.architecture.model_dump_json(), rate), run.model_copy(update={"lr": rate}))
     whole = config.model_copy(update={"runs": tuple(tried.values())})
-    steps = max(1, round(config.sweep.share * Trainer(source, whole, seed).steps))
+    steps = max(1, round(config.sweep.share * planned_steps(source, config)))
     short = whole.model_copy(update={"steps": steps, "patience": 0.0})
     folder = None if checkpoint_dir is None else checkpoint_dir / "sweep"
     trainer = Trainer(source, short, seed)

@@ -13,7 +13,7 @@ from narrative_dag.progress import CountProgress
 from narrative_dag.sae.architecture import Array, Batch
 from narrative_dag.sae.config import SaeConfig
 from narrative_dag.sae.errors import SaeError
-from narrative_dag.sae.feed import Feed, normalization
+from narrative_dag.sae.feed import Feed, epoch_steps, normalization
 from narrative_dag.sae.folded import FoldedSae
 from narrative_dag.sae.run import Run
 from narrative_dag.sae.schedule import Schedule
@@ -89,6 +89,11 @@ def _threads(count: int) -> "Iterator[None]":
         torch.set_num_threads(before)
 
 
+def planned_steps(source: StateSource, config: SaeConfig) -> int:
+    """Optimiser steps of a training that does not end early."""
+    return config.steps or config.epochs * epoch_steps(source, config.batch_size)
+
+
 class Trainer:
     """The state of a training, and its step.
 
@@ -106,7 +111,7 @@ class Trainer:
         self.normalization = normalization(*moments, config.scale_floor)
         self._constant = moments.deviation <= 1e-6 * np.maximum(1.0, np.abs(moments.mean))
         self.feed = Feed(source, config.batch_size, seed, self.normalization, self.device)
-        self.steps = config.steps or config.epochs * self.feed.epoch_steps
+        self.steps = planned_steps(source, config)
         self.schedule = Schedule(self.steps, config.warmup, config.decay)
         self.step = 0
         self.log: list[LogRow] = []

@@ -67,7 +67,7 @@ class TrainerState:
             with safe_open(path, framework="numpy") as file:
                 header = json.loads((file.metadata() or {})["trainer"])
                 # an open file is no mapping: it has keys, but cannot be iterated
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - see above
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise SaeError(
                 f"damaged trainer state: {error}", where=str(path), hint="delete it to start over"

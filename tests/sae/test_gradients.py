@@ -155,11 +155,3 @@ def test_adam_is_torch_s_with_the_gradient_along_unit_rows_dropped(device):
             twins["W"].div_(twins["W"].norm(dim=1, keepdim=True))
         for name, value in parameters.items():
             torch.testing.assert_close(value, twins[name].detach(), rtol=1e-4, atol=1e-5)
-
-
-def test_the_penalty_controller_moves_the_coefficient_towards_the_target():
-    buffers = {"l1": torch.tensor(1.0)}
-    linear.penalty_control(buffers, "l1", torch.tensor(40.0), 20.0, 5e-4)
-    assert float(buffers["l1"]) == pytest.approx(np.exp(0.025), rel=1e-6)
-    linear.penalty_control(buffers, "l1", 15.0, 20.0, 0.5)
-    assert float(buffers["l1"]) == pytest.approx(np.exp(0.025 - 0.0125), rel=1e-6)

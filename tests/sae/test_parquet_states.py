@@ -288,7 +288,6 @@ print(peak() - before)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 @pytest.mark.parametrize("groups", ["many", "one"])
 def test_memory_does_not_grow_with_the_file(tmp_path, groups):
     states = np.random.default_rng(0).normal(size=(200_000, 64)).astype(np.float32)

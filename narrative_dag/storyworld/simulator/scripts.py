@@ -332,7 +332,7 @@ def value_bits(value: object) -> int:
         return opcodes.TRUE if value else opcodes.FALSE
     if isinstance(value, str):
         return opcodes.TEXT if value else opcodes.EMPTY
-    return number_bits(value)  # type: ignore[arg-type]
+    return number_bits(value)  # type: ignore[arg-type]  # a value that is none of these is a number
 
 
 _NUMBER, _BITS = struct.Struct("<d"), struct.Struct("<q")

@@ -67,7 +67,7 @@ def interpreted(program: Program, playthroughs: int, policy: Policy, max_steps: 
             counted["ends"][last] += 1
     lengths = [len(choices) for choices in made]
     longest = max(lengths, default=0)
-    return Survey(playthroughs, sum(lengths), longest, **counted), made  # type: ignore[arg-type]
+    return Survey(playthroughs, sum(lengths), longest, **counted), made  # type: ignore[arg-type]  # one dict of counters of several types
 
 
 def same(a: Counts, b: Counts) -> bool:
