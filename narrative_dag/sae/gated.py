@@ -139,7 +139,6 @@ class Gated(Rectified[GatedConfig]):
             gradients["W_dec"].numpy(),
             gradients["W_enc"].numpy(),
             gradients["b_enc"].numpy(),
-            False,
         )
         sums = {"b_enc": by_gate, "b_mag": by_magnitude, "r_mag": by_magnitude * linear * slope}
         k = len(W_dec)

@@ -207,7 +207,6 @@ class Linear(Architecture[ConfigT]):
             gradients["W_dec"].numpy(),
             self.encoder(gradients).numpy(),
             gradients["b_enc"].numpy(),
-            self.tied,
         )
         remainder = torch.from_numpy(error)
         torch.sum(remainder, 0, out=gradients["b_dec"]).mul_(scale)

@@ -100,7 +100,7 @@ class Matryoshka(BatchSelection[MatryoshkaConfig]):
             upstream += remainder
             slopes = code_gradients(own.starts, own.features, upstream, 2.0 * weight, W_dec[part])
             outputs = g_dec[part], g_enc[part], g_bias[part]
-            fired.append(weight_gradients(*own, slopes, upstream, 2.0 * weight, x, *outputs, self.tied))
+            fired.append(weight_gradients(*own, slopes, upstream, 2.0 * weight, x, *outputs))
         values = torch.from_numpy(codes.values)
         self.penalize_codes(values, torch.empty_like(values), len(x), buffers, batch)
         torch.sum(torch.from_numpy(upstream), 0, out=gradients["b_dec"]).mul_(2.0 * weight)

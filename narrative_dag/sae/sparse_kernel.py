@@ -108,12 +108,11 @@ def weight_gradients(
     g_dec: Floats,
     g_enc: Floats,
     g_bias: Floats,
-    tied: bool,
 ) -> npt.NDArray[np.bool_]:
     """Writes the gradients of decoder and encoder [k, d] and encoder bias [k].
 
-    `values` are the codes and `slopes` the gradients of the loss by pre-activation, [m]. With `tied` the decoder's
-    takes the sum of both, and the encoder's is not used.
+    `values` are the codes and `slopes` the gradients of the loss by pre-activation, [m]. Where both
+    gradients are one array, as a tied encoder's are, it takes the sum.
 
     Returns:
         The features that are active in some row, bool [k].
@@ -140,11 +139,8 @@ def weight_gradients(
         dec, enc = g_dec[j], g_enc[j]
         for c in range(d):
             dec[c] = 0.0
-        if not tied:
-            for c in range(d):
-                enc[c] = 0.0
+            enc[c] = 0.0
         bias = np.float32(0.0)
-        encoder = dec if tied else enc
         at, end = ends[j], ends[j + 1]
         for i in range(at, end):
             by_value[i] = factor * values[order[i]]
@@ -152,11 +148,11 @@ def weight_gradients(
             bias += by_slope[i]
         while at + 4 <= end:
             _add_four(dec, error, rows[at : at + 4], by_value[at : at + 4])
-            _add_four(encoder, x, rows[at : at + 4], by_slope[at : at + 4])
+            _add_four(enc, x, rows[at : at + 4], by_slope[at : at + 4])
             at += 4
         for i in range(at, end):
             _add(dec, error[rows[i]], by_value[i])
-            _add(encoder, x[rows[i]], by_slope[i])
+            _add(enc, x[rows[i]], by_slope[i])
         g_bias[j] = bias
         fired[j] = ends[j + 1] > ends[j]
     return fired

@@ -198,6 +198,26 @@ def test_a_stopped_learning_rate_falls_as_long_as_planned_and_then_ends(states):
     assert last[0] < 1.3 * last[1]
 
 
+def test_an_early_end_is_not_forgotten_by_a_resumed_training(states, tmp_path):
+    class KilledError(Exception):
+        pass
+
+    def kill(done, total):
+        if total < 150 * 7 and done > total - 10:
+            raise KilledError
+
+    config = SaeConfig(runs=ONE, epochs=150, batch_size=50, patience=0.1, min_improvement=0.05, device="cpu")
+    # the last save before the end lies inside the fall
+    config = config.model_copy(update={"checkpoint_every": 0.02})
+    reference = train(states, config, 0)
+    with pytest.raises(KilledError):
+        train(states, config, 0, checkpoint_dir=tmp_path, progress=kill)
+    seen = []
+    resumed = train(states, config, 0, checkpoint_dir=tmp_path, progress=lambda *counts: seen.append(counts))
+    assert_same(reference, resumed)
+    assert seen[0][1] < 150 * 7
+
+
 def test_an_automatic_learning_rate_is_the_best_of_those_tried(states, tmp_path):
     automatic = RunConfig(architecture=TopKConfig(k_features=24, k=4), lr="auto")
     fixed = RunConfig(architecture=TopKConfig(k_features=24, k=4), lr=2e-3, seed=4)

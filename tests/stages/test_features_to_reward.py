@@ -1,11 +1,15 @@
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from narrative_dag.config import CycleConfig
 from narrative_dag.reward.bundle import MANIFEST, RewardBundle
+from narrative_dag.reward.quality import calibrate, load_calibrations
 from narrative_dag.reward.verifiers import VERIFIER_VERSION, RewardError, StoryWorldVerifiers
+from narrative_dag.sae.experiment import load_saes
+from narrative_dag.sae.rollouts import state_matrix
 from narrative_dag.stages.autoencode import sample_playthroughs, train_saes
 from narrative_dag.stages.couple import couple
 from narrative_dag.stages.features import tabulate
@@ -13,6 +17,7 @@ from narrative_dag.stages.play import play_storyworlds
 from narrative_dag.stages.report import report
 from narrative_dag.stages.reward import build_reward
 from narrative_dag.stages.seeds import write_seeds
+from narrative_dag.states.mixture import authored_mixture
 from narrative_dag.storyworld.authors import AuthorConfig
 from narrative_dag.tables import TABLES
 
@@ -45,6 +50,14 @@ def saes(config: CycleConfig, rollouts: pa.Table, tmp_path_factory: pytest.TempP
     assert 0 < result.metrics["fvu"] < 1
     assert result.log.schema == TABLES["training_log"].schema
     return out
+
+
+def test_what_is_typical_is_that_of_the_cycle_and_the_mixture(
+    config: CycleConfig, rollouts: pa.Table, saes: Path
+) -> None:
+    states = state_matrix(sample_playthroughs(rollouts, config.sae_states, config.seed_of(CYCLE, "sae")))
+    known = np.concatenate([states, authored_mixture(config.mixture_states, config.seed)])
+    assert load_calibrations(saes) == tuple(calibrate(sae, known) for sae in load_saes(saes))
 
 
 def test_only_playable_storyworlds_are_played_and_each_the_same_number_of_times(
